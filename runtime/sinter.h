@@ -1,0 +1,220 @@
+/* Sinter runtime, C API.
+ *
+ * A model is a compiled package: opened once, read-only, shared by any number of sessions on any threads. A session is
+ * one sequence being written: its KV cache, its working memory, its threads. One session is used by one thread at a
+ * time. Nothing here aborts, throws, prints or keeps global state; every call that can fail returns a sinter_status, and
+ * sinter_error_message() of the object (or of the `error` argument while there is no object yet) says what went wrong.
+ *
+ * All memory is sized when a session is created; afterwards nothing is allocated.
+ *
+ *   sinter_model *model;
+ *   sinter_session *session;
+ *   sinter_error error;
+ *   if (sinter_model_open("tales.sinter", NULL, &model, &error) != SINTER_OK) { puts(error.message); return 1; }
+ *   sinter_session_create(model, NULL, &session, &error);
+ *   sinter_prefill(session, ids, count);
+ *   for (int i = 0; i < 100; ++i) {
+ *     uint32_t id;
+ *     sinter_sample(session, &id);
+ *     sinter_decode(session, id);
+ *   }
+ */
+#ifndef SINTER_H
+#define SINTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define SINTER_API
+#else
+#define SINTER_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SINTER_API_VERSION 1
+
+typedef enum sinter_status {
+  SINTER_OK = 0,
+  SINTER_ERROR_ARGUMENT = 1,    /* a null pointer, an id past the vocabulary, a struct of another API version */
+  SINTER_ERROR_IO = 2,          /* the file cannot be opened, read or mapped */
+  SINTER_ERROR_FORMAT = 3,      /* not a package, damaged, or of another format version */
+  SINTER_ERROR_UNSUPPORTED = 4, /* the package has no code for this CPU, or not the code asked for */
+  SINTER_ERROR_MEMORY = 5,      /* not enough memory, or the caller's block is too small or misaligned */
+  SINTER_ERROR_CONTEXT = 6,     /* the sequence would grow past the session's context */
+  SINTER_ERROR_CANCELLED = 7,   /* a callback asked to stop */
+  SINTER_ERROR_THREAD = 8       /* a worker thread could not be started */
+} sinter_status;
+
+/* Filled by calls that fail before there is an object to ask. `message` is always terminated. */
+typedef struct sinter_error {
+  sinter_status status;
+  char message[256];
+} sinter_error;
+
+typedef struct sinter_model sinter_model;
+typedef struct sinter_session sinter_session;
+
+/* "0.1.0" */
+SINTER_API const char *sinter_version(void);
+/* A short lower-case phrase for a status, e.g. "context is full". */
+SINTER_API const char *sinter_status_text(sinter_status status);
+
+/* ---- Models --------------------------------------------------------------------------------------------------- */
+
+typedef struct sinter_model_options {
+  uint32_t api_version; /* SINTER_API_VERSION */
+  const char *isa;      /* take this code section ("x86-64", "x86-64-avx2", ...); NULL: the best this CPU runs */
+} sinter_model_options;
+
+/* Maps a package. The file must stay as it is while the model is open. `options` may be NULL. */
+SINTER_API sinter_status sinter_model_open(const char *path, const sinter_model_options *options, sinter_model **model,
+                                           sinter_error *error);
+/* The same for a package that is in memory already, 64-byte aligned; the bytes must outlive the model. Code is copied
+ * to executable pages. */
+SINTER_API sinter_status sinter_model_open_memory(const void *data, size_t size, const sinter_model_options *options,
+                                                  sinter_model **model, sinter_error *error);
+/* Sessions of the model must have been destroyed. NULL is allowed. */
+SINTER_API void sinter_model_close(sinter_model *model);
+
+/* Numbers as the model's files have them; negative where they say nothing. */
+typedef struct sinter_generation_defaults {
+  int do_sample;
+  float temperature;
+  int top_k;
+  float top_p;
+  float min_p;
+  float repetition_penalty;
+} sinter_generation_defaults;
+
+typedef struct sinter_model_info {
+  const char *name;           /* owned by the model, as all pointers here */
+  const char *family;         /* "llama", "qwen3", ... */
+  const char *compiler;       /* "sinter 0.1.0" */
+  const char *isa;            /* the code section in use */
+  uint32_t vocab;             /* logits per position */
+  uint32_t hidden;            /* floats per hidden row */
+  uint32_t layers;
+  uint32_t context;           /* largest number of tokens in a sequence */
+  uint32_t prefill_tokens;    /* tokens computed at once by prefill; longer prompts go in several steps */
+  uint64_t parameters;
+  int32_t bos;                /* -1: none */
+  const uint32_t *eos;        /* [eos_count] */
+  uint32_t eos_count;
+  sinter_generation_defaults generation;
+  const void *tokenizer;      /* section for the tokenizer library, or NULL */
+  size_t tokenizer_size;
+  const char *chat_template;  /* Jinja text, or NULL */
+} sinter_model_info;
+
+SINTER_API void sinter_model_get_info(const sinter_model *model, sinter_model_info *info);
+/* Reads the whole weights section and compares its checksum. */
+SINTER_API sinter_status sinter_model_check(const sinter_model *model, sinter_error *error);
+
+/* ---- Memory --------------------------------------------------------------------------------------------------- */
+
+/* Exact bytes, known before anything is allocated. */
+typedef struct sinter_memory_plan {
+  uint64_t weights;  /* mapped from the package, shared by all sessions and processes */
+  uint64_t code;     /* machine code of the ISA in use, mapped */
+  uint64_t manifest; /* manifest and tokenizer sections, mapped */
+  uint64_t cache;    /* keys and values for `context` tokens */
+  uint64_t arena;    /* activations */
+  uint64_t scratch;  /* all threads together */
+  uint64_t stacks;   /* of the worker threads the session starts, all together */
+  uint64_t session;  /* everything else a session keeps, sampler included */
+  uint64_t model;    /* what the opened model keeps besides the mapped file */
+  uint64_t block;    /* cache + arena + scratch + session with padding: what sinter_session_options.memory must hold */
+} sinter_memory_plan;
+
+typedef struct sinter_session_options {
+  uint32_t api_version; /* SINTER_API_VERSION */
+  uint32_t threads;     /* 0: as many as the process may use (affinity and cgroup limits) */
+  uint32_t context;     /* 0: the model's; else at most that */
+  void *memory;         /* NULL: allocated; else plan.block bytes, 64-byte aligned, zeroed, kept by the caller */
+  size_t memory_size;
+} sinter_session_options;
+
+/* `options` may be NULL. */
+SINTER_API sinter_status sinter_plan(const sinter_model *model, const sinter_session_options *options,
+                                     sinter_memory_plan *plan, sinter_error *error);
+
+/* ---- Sessions -------------------------------------------------------------------------------------------------- */
+
+SINTER_API sinter_status sinter_session_create(const sinter_model *model, const sinter_session_options *options,
+                                               sinter_session **session, sinter_error *error);
+/* NULL is allowed. */
+SINTER_API void sinter_session_destroy(sinter_session *session);
+/* What the last failed call on this session said; "" if none failed. */
+SINTER_API const char *sinter_session_error(const sinter_session *session);
+
+/* Appends `count` >= 1 tokens and computes the logits that follow the last one. On an error the sequence is as before. */
+SINTER_API sinter_status sinter_prefill(sinter_session *session, const uint32_t *ids, size_t count);
+/* Appends one token; the same as sinter_prefill with one, by the kernels made for it. */
+SINTER_API sinter_status sinter_decode(sinter_session *session, uint32_t id);
+/* Logits after the last token, f32 [vocab], valid until the next call on the session; NULL before the first token. */
+SINTER_API const float *sinter_logits(sinter_session *session);
+/* Appends tokens as sinter_prefill does and calls back with the logits after each one, in order. `index` counts from 0.
+ * A non-zero return stops: SINTER_ERROR_CANCELLED, and the sequence holds the tokens of the steps done so far. */
+typedef int (*sinter_logits_callback)(void *user, size_t index, const float *logits);
+SINTER_API sinter_status sinter_score(sinter_session *session, const uint32_t *ids, size_t count,
+                                      sinter_logits_callback callback, void *user);
+/* Tokens in the sequence. */
+SINTER_API uint32_t sinter_position(const sinter_session *session);
+SINTER_API uint32_t sinter_threads(const sinter_session *session);
+/* Forgets the sequence. The sampler's random state stays. */
+SINTER_API void sinter_reset(sinter_session *session);
+/* Forgets everything from `position` on. Logits are gone until the next token. Layers with a sliding window keep only
+ * their window: going back further than they hold is SINTER_ERROR_CONTEXT. */
+SINTER_API sinter_status sinter_truncate(sinter_session *session, uint32_t position);
+
+/* ---- Sampling --------------------------------------------------------------------------------------------------- */
+
+/* Applied in this order: repetition penalty, temperature, top-k, top-p, min-p. All zero means greedy. */
+typedef struct sinter_sampler {
+  float temperature;        /* 0: greedy, the others but the penalty are ignored */
+  uint32_t top_k;           /* 0: off */
+  float top_p;              /* 0 or 1: off */
+  float min_p;              /* 0: off; keeps p >= min_p * max p */
+  float repetition_penalty; /* 0 or 1: off; logits of tokens in the last `repetition_window` are divided (or, if
+                               negative, multiplied) by it (Keskar et al. 2019) */
+  uint32_t repetition_window; /* 0: the whole sequence */
+  uint64_t seed;            /* the same seed, model and calls give the same tokens on every machine of one ISA */
+} sinter_sampler;
+
+SINTER_API sinter_status sinter_set_sampler(sinter_session *session, const sinter_sampler *sampler);
+/* Chooses the next token from the current logits. Does not append it. Ties go to the smaller id. */
+SINTER_API sinter_status sinter_sample(sinter_session *session, uint32_t *id);
+
+/* Called with each token; a non-zero return stops after it. */
+typedef int (*sinter_token_callback)(void *user, uint32_t id);
+/* sample, callback, append, until `max_tokens` were made, the context is full, one of the model's eos tokens came
+ * (it is not passed on; `ignore_eos` makes it a token like others), or the callback stops it. Needs logits: call
+ * sinter_prefill first. `generated` (may be NULL) counts the tokens that were passed to the callback. A full context
+ * ends it with SINTER_OK. */
+SINTER_API sinter_status sinter_generate(sinter_session *session, uint32_t max_tokens, int ignore_eos,
+                                         sinter_token_callback callback, void *user, uint32_t *generated);
+
+/* ---- Looking inside ---------------------------------------------------------------------------------------------- */
+
+/* The output of a layer for the tokens of one step: f32 rows of `width` floats, `stride` floats apart. */
+typedef struct sinter_observation {
+  const char *name; /* "layers.3" */
+  const float *data;
+  uint64_t rows;
+  uint64_t width;
+  uint64_t stride;
+  uint64_t position; /* of the first row */
+} sinter_observation;
+
+/* Called from the thread that called prefill or decode, after each layer of each step. NULL takes it away. */
+typedef void (*sinter_observer)(void *user, const sinter_observation *observation);
+SINTER_API void sinter_set_observer(sinter_session *session, sinter_observer observer, void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
