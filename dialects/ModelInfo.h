@@ -1,0 +1,27 @@
+// What a model's files say about it beyond its computation: filled by the frontend, stored in the package's manifest.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sinter {
+
+struct GenerationDefaults { // negative: the files say nothing
+  bool doSample = false;
+  float temperature = -1, topP = -1, minP = -1, repetitionPenalty = -1;
+  int topK = -1;
+};
+
+struct ModelInfo {
+  std::string name;           // last part of the directory's name
+  std::string family;         // "llama", "qwen3", ...
+  int64_t vocab = 0, hidden = 0, layers = 0;
+  int64_t trainedContext = 0; // max_position_embeddings
+  uint64_t parameters = 0;    // elements of all params, tied ones once
+  int32_t bos = -1;           // -1: none
+  std::vector<uint32_t> eos;  // ascending, without duplicates
+  GenerationDefaults generation;
+};
+
+} // namespace sinter

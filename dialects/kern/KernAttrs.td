@@ -1,0 +1,105 @@
+#ifndef SINTER_DIALECTS_KERN_KERNATTRS_TD
+#define SINTER_DIALECTS_KERN_KERNATTRS_TD
+
+include "dialects/kern/KernDialect.td"
+include "dialects/kern/KernInterfaces.td"
+include "dialects/tx/TxAttrs.td"
+
+class Kern_Spec<string name, string attrMnemonic> : AttrDef<Kern_Dialect, name, [
+    DeclareAttrInterfaceMethods<Kern_SpecInterface, ["getBindings", "getDomain"]>]> {
+  let mnemonic = attrMnemonic;
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Kern_NormSpecAttr : AttrDef<Kern_Dialect, "NormSpec"> {
+  let mnemonic = "norm";
+  let summary = "the kind of normalization inside a kernel; the weight is a binding";
+  let parameters = (ins EnumParameter<Tx_NormKind>:$kind, "::mlir::FloatAttr":$epsilon, DefaultValuedParameter<"bool", "false">:$bias);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Kern_EmbedAttr : Kern_Spec<"Embed", "embed"> {
+  let summary = "gathers rows of a packed matrix";
+  let description = [{
+    Domain: tokens. Bindings: `ids` i32[T], `table` packed [vocab, width], `out` f32[T][stride(width)].
+    `out[t][:] = decode(table[clamp(ids[t])][:]) * scale`.
+  }];
+  let parameters = (ins "int64_t":$vocab, "int64_t":$width, StringRefParameter<>:$format, "::mlir::FloatAttr":$scale);
+}
+
+def Kern_RowsAttr : Kern_Spec<"Rows", "rows"> {
+  let summary = "normalizes rows and/or quantizes them";
+  let description = [{
+    Domain: tokens. Bindings: `in` f32[T][stride(width)]; with a norm, `weight` f32[width], and `bias` f32[width] if it has one;
+    then with `quantize` (a weight format that the codes will be multiplied with) `codes` s8[T][padded], `scales` f32[T][groups],
+    `sums` i32|f32[T][groups]; without, `out` f32[T][stride(width)].
+  }];
+  let parameters = (ins "int64_t":$width, OptionalParameter<"::sinter::kern::NormSpecAttr">:$norm,
+                       OptionalParameter<"::mlir::StringAttr">:$quantize);
+}
+
+def Kern_LinearAttr : Kern_Spec<"Linear", "linear"> {
+  let summary = "matrix product with a packed matrix, and what is fused into it";
+  let description = [{
+    `rows` outputs (of one of the two matrices with `glu`) by `columns` inputs. Domain: tiles; a unit is one tile of 32
+    outputs. With `glu` the packed matrix interleaves gate and up by tiles of 32 rows: tile 2u is gate, tile 2u + 1 is up.
+
+    Input: if the format is quantized and `fused_rows` is false, the three buffers that `#kern.rows<quantize = format>` made;
+    otherwise f32 rows. `fused_rows` (single-token steps): the kernel normalizes (with `norm`) and quantizes (if the format
+    wants it) its input by itself, into scratch, once per call. With a float format, `norm` implies `fused_rows`.
+
+    `single`: the step has exactly one token. `row_from_scalar`: reads row `row` (run-time scalar) of its input, not row 0.
+
+    Bindings: `in` f32[T][stride(columns)] | `codes` s8[T][padded], `scales` f32[T][groups], `sums`[T][groups];
+    with a norm `norm_weight` f32[columns] and, if it has one, `norm_bias`; `weights` packed; with `bias`, `bias`
+    f32[rows]; with `residual`, `residual` f32[T][stride(rows)] (may be the same buffer as out); `out` f32[T][stride(rows)].
+  }];
+  let parameters = (ins
+    "int64_t":$rows, "int64_t":$columns, StringRefParameter<>:$format,
+    DefaultValuedParameter<"bool", "false">:$fused_rows,
+    OptionalParameter<"::sinter::kern::NormSpecAttr">:$norm,
+    OptionalParameter<"::sinter::tx::ActivationAttr">:$glu,
+    DefaultValuedParameter<"bool", "false">:$bias,
+    DefaultValuedParameter<"bool", "false">:$residual,
+    DefaultValuedParameter<"bool", "false">:$single,
+    DefaultValuedParameter<"bool", "false">:$row_from_scalar);
+}
+
+def Kern_RopeTableAttr : Kern_Spec<"RopeTable", "rope_table"> {
+  let summary = "cosines and sines for the step's positions";
+  let description = [{
+    Domain: tokens. Bindings: `out` f32[T][stride(2 * dims/2)]: row t holds `cos[dims/2]` then `sin[dims/2]` of
+    `f32(position + t) * inverse_frequencies[i]`, times the factor.
+  }];
+  let parameters = (ins "::sinter::tx::RopeAttr":$rope);
+}
+
+def Kern_RotateAppendAttr : Kern_Spec<"RotateAppend", "rotate_append"> {
+  let summary = "per-head norm and rotation of Q and K in place, keys and values to the cache";
+  let description = [{
+    Domain: kv_heads; a unit is one kv head (K, V and the queries of its group) for `tokens_per_unit` tokens; units are
+    numbered kv_head * blocks + block. Bindings: `qkv` f32[T][stride((heads + 2 kv_heads) * head_dim)], read and written; with
+    `rotary_dims` > 0 `table` of rope_table; with the norms `query_norm`, `key_norm` f32[head_dim]; `cache` (`capacity`
+    tokens of `element`, see runtime/package.fbs).
+  }];
+  let parameters = (ins
+    "int64_t":$heads, "int64_t":$kv_heads, "int64_t":$head_dim, "int64_t":$rotary_dims,
+    EnumParameter<Tx_RopeStyle>:$style, TypeParameter<"::mlir::Type", "element type of the cache">:$element,
+    "int64_t":$capacity, "int64_t":$tokens_per_unit,
+    OptionalParameter<"::sinter::kern::NormSpecAttr">:$query_norm,
+    OptionalParameter<"::sinter::kern::NormSpecAttr">:$key_norm);
+}
+
+def Kern_AttentionAttr : Kern_Spec<"Attention", "attention"> {
+  let summary = "causal attention over the cache with online softmax";
+  let description = [{
+    Domain: kv_heads; a unit is one kv head for `tokens_per_unit` query tokens; units are numbered kv_head * blocks +
+    block. Bindings: `qkv` f32[T][stride((heads + 2 kv_heads) * head_dim)] of which the first heads * head_dim columns are the
+    rotated queries; `cache`; `out` f32[T][stride(heads * head_dim)].
+  }];
+  let parameters = (ins
+    "int64_t":$heads, "int64_t":$kv_heads, "int64_t":$head_dim, "::mlir::FloatAttr":$scale, "int64_t":$window,
+    TypeParameter<"::mlir::Type", "element type of the cache">:$element, "int64_t":$capacity, "int64_t":$tokens_per_unit);
+}
+
+#endif

@@ -1,0 +1,15 @@
+#ifndef SINTER_DIALECTS_SCHED_SCHEDENUMS_TD
+#define SINTER_DIALECTS_SCHED_SCHEDENUMS_TD
+
+include "mlir/IR/EnumAttr.td"
+
+def Sched_Role : I32EnumAttr<"Role", "what the runtime uses a buffer for", [
+    I32EnumAttrCase<"tokens", 0>,  // i32[T]: ids of the step
+    I32EnumAttrCase<"hidden", 1>,  // f32[T][stride]: what prefill and decode leave for head
+    I32EnumAttrCase<"logits", 2>,  // f32[1][stride(vocab)]
+  ]> {
+  let cppNamespace = "::sinter::sched";
+  let genSpecializedAttr = 0;
+}
+
+#endif

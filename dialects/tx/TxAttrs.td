@@ -1,0 +1,46 @@
+#ifndef SINTER_DIALECTS_TX_TXATTRS_TD
+#define SINTER_DIALECTS_TX_TXATTRS_TD
+
+include "dialects/tx/TxDialect.td"
+include "dialects/tx/TxEnums.td"
+
+class Tx_Attr<string name, string attrMnemonic> : AttrDef<Tx_Dialect, name> { let mnemonic = attrMnemonic; }
+
+def Tx_ActivationAttr : EnumAttr<Tx_Dialect, Tx_Activation, "activation">;
+
+def Tx_NormAttr : Tx_Attr<"Norm", "norm"> {
+  let summary = "a normalization and its parameters";
+  let description = [{
+    `y = normalize(x) * (weight + weight_offset) + bias`. The offset is 1 for families whose weights are stored
+    around zero (Gemma).
+
+    Example: `#tx.norm<kind = rms, weight = @layers.0.input_norm, epsilon = 1.0e-5 : f32>`
+  }];
+  let parameters = (ins
+    EnumParameter<Tx_NormKind>:$kind,
+    "::mlir::FlatSymbolRefAttr":$weight,
+    "::mlir::FloatAttr":$epsilon,
+    OptionalParameter<"::mlir::FlatSymbolRefAttr">:$bias,
+    DefaultValuedParameter<"int64_t", "0">:$weight_offset);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Tx_RopeAttr : Tx_Attr<"Rope", "rope"> {
+  let summary = "rotary position embedding as data";
+  let description = [{
+    Column pair `i` of a head turns by `position * inverse_frequencies[i]` radians and is scaled by `factor`. Every kind of
+    scaling (linear, llama3, yarn, long-rope) is worked out by the frontend into these numbers. The first
+    `2 * size(inverse_frequencies)` columns of a head rotate; the others pass through.
+  }];
+  let parameters = (ins
+    EnumParameter<Tx_RopeStyle>:$style,
+    "::mlir::DenseF32ArrayAttr":$inverse_frequencies,
+    "::mlir::FloatAttr":$factor);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let extraClassDeclaration = [{
+    /// Columns of a head that rotate.
+    int64_t getRotaryDims() const { return 2 * getInverseFrequencies().size(); }
+  }];
+}
+
+#endif

@@ -1,0 +1,176 @@
+// Verifiers of the tx ops. The labels (C1), (C2) ... are those of the constraints in TxOps.td.
+
+#include "dialects/Formats.h"
+#include "dialects/tx/Tx.h"
+
+using namespace mlir;
+
+namespace sinter::tx {
+
+static int64_t columns(Value rows) { return cast<RankedTensorType>(rows.getType()).getDimSize(1); }
+
+// The param a symbol names, or an error at `op`.
+static FailureOr<ParamOp> findParam(Operation *op, SymbolTableCollection &symbols, FlatSymbolRefAttr name) {
+  if (ParamOp param = symbols.lookupNearestSymbolFrom<ParamOp>(op, name))
+    return param;
+  return op->emitOpError("refers to ") << name << ", which is not a tx.param";
+}
+
+// A param that must be a vector of `elements`.
+static LogicalResult checkVector(Operation *op, SymbolTableCollection &symbols, FlatSymbolRefAttr name, int64_t elements,
+                                 StringRef what) {
+  FailureOr<ParamOp> param = findParam(op, symbols, name);
+  if (failed(param))
+    return failure();
+  RankedTensorType type = param->getTensorType();
+  if (type.getRank() != 1 || type.getDimSize(0) != elements)
+    return op->emitOpError() << what << " " << name << " is " << type << ", expected " << elements << " elements";
+  return success();
+}
+
+static LogicalResult checkNorm(Operation *op, SymbolTableCollection &symbols, NormAttr norm, int64_t elements) {
+  if (failed(checkVector(op, symbols, norm.getWeight(), elements, "norm weight")))
+    return failure();
+  return norm.getBias() ? checkVector(op, symbols, norm.getBias(), elements, "norm bias") : success();
+}
+
+LogicalResult ParamOp::verify() {
+  RankedTensorType type = dyn_cast<RankedTensorType>(getType());
+  if (!type || !type.hasStaticShape() || type.getRank() < 1 || type.getRank() > 2 ||
+      !(type.getElementType().isF32() || type.getElementType().isF16() || type.getElementType().isBF16()))
+    return emitOpError("(C1) must be a static tensor of rank 1 or 2 of f32, f16 or bf16, is ") << getType();
+  if (getFormat() && !findFormat(*getFormat()))
+    return emitOpError("(C2) has format '") << *getFormat() << "', expected one of " << formatNames();
+  return success();
+}
+
+LogicalResult CacheOp::verify() {
+  if (getElement() && !getElement()->isF32() && !getElement()->isF16())
+    return emitOpError("element must be f32 or f16, is ") << *getElement();
+  if (getCapacity() && *getCapacity() <= 0)
+    return emitOpError("capacity must be positive, is ") << *getCapacity();
+  return success();
+}
+
+LogicalResult EmbedOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  FailureOr<ParamOp> table = findParam(*this, symbols, getTableAttr());
+  if (failed(table))
+    return failure();
+  RankedTensorType type = table->getTensorType();
+  if (type.getRank() != 2 || type.getDimSize(1) != columns(getResult()))
+    return emitOpError("table ") << getTableAttr() << " is " << type << ", expected " << columns(getResult()) << " columns";
+  return success();
+}
+
+LogicalResult NormOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  int64_t width = columns(getInput()), group = getGroup();
+  if (group && width % group)
+    return emitOpError("(C1) group ") << group << " does not divide " << width << " columns";
+  return checkNorm(*this, symbols, getNorm(), group ? group : width);
+}
+
+LogicalResult LinearOp::verify() {
+  if (getWeights().empty())
+    return emitOpError("needs at least one weight");
+  if (getBiases() && getBiases()->size() != getWeights().size())
+    return emitOpError("(C3) has ") << getWeights().size() << " weights but " << getBiases()->size() << " biases";
+  if (getGlu() && getWeights().size() != 2)
+    return emitOpError("(C2) with glu needs two weights, gate and up, has ") << getWeights().size();
+  if (getResidual() && getResidual().getType() != getResult().getType())
+    return emitOpError("(C4) residual is ") << getResidual().getType() << ", expected " << getResult().getType();
+  return success();
+}
+
+LogicalResult LinearOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  int64_t rows = 0, firstRows = 0;
+  std::optional<StringRef> format;
+  for (auto [index, attr] : llvm::enumerate(getWeights())) {
+    FlatSymbolRefAttr name = cast<FlatSymbolRefAttr>(attr);
+    FailureOr<ParamOp> weight = findParam(*this, symbols, name);
+    if (failed(weight))
+      return failure();
+    RankedTensorType type = weight->getTensorType();
+    if (type.getRank() != 2 || type.getDimSize(1) != columns(getInput()))
+      return emitOpError("(C1) weight ") << name << " is " << type << ", expected " << columns(getInput()) << " columns";
+    if (index == 0) {
+      firstRows = type.getDimSize(0);
+      format = weight->getFormat();
+    } else if (format != weight->getFormat()) {
+      return emitOpError("(C5) weights have different formats: ") << format.value_or("none") << " and "
+             << weight->getFormat().value_or("none");
+    }
+    if (getGlu() && type.getDimSize(0) != firstRows)
+      return emitOpError("(C2) gate has ") << firstRows << " rows, up " << type.getDimSize(0);
+    rows += type.getDimSize(0);
+    if (getBiases() && failed(checkVector(*this, symbols, cast<FlatSymbolRefAttr>((*getBiases())[index]),
+                                          type.getDimSize(0), "(C3) bias")))
+      return failure();
+  }
+  int64_t expected = getGlu() ? rows / 2 : rows;
+  if (columns(getResult()) != expected)
+    return emitOpError("(C2) weights give ") << expected << " columns, the result has " << columns(getResult());
+  return getNorm() ? checkNorm(*this, symbols, *getNorm(), columns(getInput())) : success();
+}
+
+LogicalResult SliceOp::verify() {
+  if (static_cast<int64_t>(getBegin()) + columns(getResult()) > columns(getInput()))
+    return emitOpError("columns [") << getBegin() << ", " << getBegin() + columns(getResult()) << ") exceed the input's "
+                                    << columns(getInput());
+  return success();
+}
+
+LogicalResult RopeOp::verify() {
+  int64_t headDim = getHeadDim();
+  if (columns(getInput()) % headDim)
+    return emitOpError("(C1) head_dim ") << headDim << " does not divide " << columns(getInput()) << " columns";
+  if (getRope().getRotaryDims() > headDim)
+    return emitOpError("(C2) rotates ") << getRope().getRotaryDims() << " dims of a head of " << headDim;
+  return success();
+}
+
+// The cache a symbol names, if its heads fit `width` columns of keys.
+static LogicalResult checkCache(Operation *op, SymbolTableCollection &symbols, FlatSymbolRefAttr name, int64_t width) {
+  CacheOp cache = symbols.lookupNearestSymbolFrom<CacheOp>(op, name);
+  if (!cache)
+    return op->emitOpError("refers to ") << name << ", which is not a tx.cache";
+  int64_t expected = cache.getKvHeads() * cache.getHeadDim();
+  if (width != expected)
+    return op->emitOpError("keys have ") << width << " columns, cache " << name << " has " << expected;
+  return success();
+}
+
+LogicalResult CacheAppendOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  return checkCache(*this, symbols, getCacheAttr(), columns(getKey()));
+}
+
+LogicalResult AttentionOp::verify() {
+  int64_t heads = getHeads(), kvHeads = getKvHeads(), headDim = getHeadDim();
+  if (heads % kvHeads)
+    return emitOpError("(C1) ") << kvHeads << " kv heads do not divide " << heads << " heads";
+  if (columns(getQuery()) != heads * headDim || columns(getKeys()) != kvHeads * headDim)
+    return emitOpError("(C2) query has ") << columns(getQuery()) << " columns, expected " << heads * headDim
+                                          << "; keys have " << columns(getKeys()) << ", expected " << kvHeads * headDim;
+  return success();
+}
+
+LogicalResult RotateAppendOp::verify() {
+  int64_t width = columns(getQkv()), expected = columns(getQuery()) + 2 * columns(getKeys());
+  if (width != expected)
+    return emitOpError("(C1) input has ") << width << " columns, queries, keys and values have " << expected;
+  if (columns(getQuery()) % static_cast<int64_t>(getHeads()))
+    return emitOpError("(C1) ") << getHeads() << " heads do not divide " << columns(getQuery()) << " columns of queries";
+  return success();
+}
+
+LogicalResult RotateAppendOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  int64_t headDim = columns(getQuery()) / getHeads();
+  for (std::optional<NormAttr> norm : {getQueryNorm(), getKeyNorm()})
+    if (norm && failed(checkNorm(*this, symbols, *norm, headDim)))
+      return failure();
+  return checkCache(*this, symbols, getCacheAttr(), columns(getKeys()));
+}
+
+} // namespace sinter::tx
+
+#define GET_OP_CLASSES
+#include "dialects/tx/TxOps.cpp.inc"

@@ -1,0 +1,191 @@
+#ifndef SINTER_DIALECTS_TX_TXOPS_TD
+#define SINTER_DIALECTS_TX_TXOPS_TD
+
+include "dialects/tx/TxAttrs.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Tx_Op<string opMnemonic, list<Trait> traits = []> : Op<Tx_Dialect, opMnemonic, traits>;
+
+// Activations: [tokens, columns] f32.
+def Tx_Rows : RankedTensorOf<[F32], [HasAnyRankOfPred<[2]>], "rows of f32, one per token">;
+def Tx_Ids : RankedTensorOf<[I32], [HasAnyRankOfPred<[1]>], "token ids">;
+def Tx_SymbolArray : TypedArrayAttrBase<FlatSymbolRefAttr, "symbols of params">;
+
+//===-- Module level ---------------------------------------------------------------------------------------------===//
+
+def Tx_ParamOp : Tx_Op<"param", [Symbol]> {
+  let summary = "a weight: where its bytes are and what they mean";
+  let description = [{
+    Bytes `[offset, offset + size)` of `file` hold a row-major tensor of this type. A matrix is `[rows, columns]` =
+    `[outputs, inputs]`. `as` is the format it will be stored in (dialects/Formats.h), chosen by `--sinter-quantize`.
+
+    Constraints: (C1) the type is a static tensor of rank 1 or 2 of f32, f16 or bf16; (C2) `as` names a format.
+
+    Example: `tx.param @layers.0.q "model.safetensors" at 262400 : tensor<128x128xbf16> as "q8"`
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$file, I64Attr:$offset, TypeAttrOf<AnyRankedTensor>:$type,
+                       OptionalAttr<StrAttr>:$format);
+  let assemblyFormat = "$sym_name $file `at` $offset `:` $type (`as` $format^)? attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType() { return ::llvm::cast<::mlir::RankedTensorType>(getType()); }
+  }];
+}
+
+def Tx_CacheOp : Tx_Op<"cache", [Symbol]> {
+  let summary = "keys and values of one layer, for every position so far";
+  let description = [{
+    `window` 0 keeps every position; else only the last `window` matter. `element` and `capacity` (tokens) are planned by
+    `--sinter-plan-kv-cache`.
+
+    Example: `tx.cache @kv.0 kv_heads(2) head_dim(32) window(0)`
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$head_dim, ConfinedAttr<I64Attr, [IntNonNegative]>:$window,
+                       OptionalAttr<TypeAttr>:$element, OptionalAttr<I64Attr>:$capacity);
+  let assemblyFormat = [{
+    $sym_name `kv_heads` `(` $kv_heads `)` `head_dim` `(` $head_dim `)` `window` `(` $window `)`
+    (`element` `(` $element^ `)`)? (`capacity` `(` $capacity^ `)`)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+//===-- Computation ----------------------------------------------------------------------------------------------===//
+
+def Tx_EmbedOp : Tx_Op<"embed", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "rows of a table, one per token id: `y[t, :] = table[ids[t], :] * scale`";
+  let description = [{ Example: `%x = tx.embed %ids @embed : tensor<?xi32> -> tensor<?x128xf32>` }];
+  let arguments = (ins Tx_Ids:$ids, FlatSymbolRefAttr:$table, DefaultValuedAttr<F32Attr, "1.0f">:$scale);
+  let results = (outs Tx_Rows:$result);
+  let assemblyFormat = "$ids $table attr-dict `:` type($ids) `->` type($result)";
+}
+
+def Tx_NormOp : Tx_Op<"norm", [Pure, SameOperandsAndResultType, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "RMS or layer normalization of each row, or of each group of columns in it";
+  let description = [{
+    With `group` = 0 the whole row is normalized, else every run of `group` columns by itself with the same weight
+    (query/key normalization per head).
+
+    Constraints: (C1) `group` divides the columns; (C2) the weight and bias have as many elements as are normalized together.
+  }];
+  let arguments = (ins Tx_Rows:$input, Tx_NormAttr:$norm,
+                       DefaultValuedAttr<ConfinedAttr<I64Attr, [IntNonNegative]>, "0">:$group);
+  let results = (outs Tx_Rows:$result);
+  let assemblyFormat = "$norm $input attr-dict `:` type($input)";
+}
+
+def Tx_LinearOp : Tx_Op<"linear", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a matrix product with what fuses into it";
+  let description = [{
+    `y = glu(concat_i(norm(x) * weights[i]^T + biases[i])) + residual`, where everything but the product is optional.
+    Several weights make one product whose columns follow one another (Q, K, V). With `glu f`, there are two weights, gate
+    and up, and `y = f(gate) * up`. Frontends emit the plain form; the fusion passes add the rest.
+
+    Constraints: (C1) every weight has as many columns as the input; (C2) the rows of the weights add up to the result's
+    columns, or with `glu` are two times the same number; (C3) there are as many biases as weights, of the weights'
+    rows; (C4) the residual has the result's type; (C5) the weights have one format.
+
+    Example: `%y = tx.linear %x [@q, @k, @v] : tensor<?x128xf32> -> tensor<?x256xf32>`
+  }];
+  let arguments = (ins Tx_Rows:$input, Tx_SymbolArray:$weights, OptionalAttr<Tx_SymbolArray>:$biases,
+                       OptionalAttr<Tx_NormAttr>:$norm, OptionalAttr<Tx_ActivationAttr>:$glu, Optional<Tx_Rows>:$residual);
+  let results = (outs Tx_Rows:$result);
+  let assemblyFormat = [{
+    (`norm` $norm^)? $input $weights (`bias` $biases^)? (`glu` $glu^)? (`residual` $residual^ `:` type($residual))?
+    attr-dict `:` type($input) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tx_SliceOp : Tx_Op<"slice", [Pure]> {
+  let summary = "columns `[begin, begin + width of the result)` of each row";
+  let arguments = (ins Tx_Rows:$input, ConfinedAttr<I64Attr, [IntNonNegative]>:$begin);
+  let results = (outs Tx_Rows:$result);
+  let assemblyFormat = "$input `from` $begin attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tx_AddOp : Tx_Op<"add", [Pure, Commutative, SameOperandsAndResultType]> {
+  let summary = "elementwise sum";
+  let arguments = (ins Tx_Rows:$lhs, Tx_Rows:$rhs);
+  let results = (outs Tx_Rows:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+}
+
+def Tx_GluOp : Tx_Op<"glu", [Pure, SameOperandsAndResultType]> {
+  let summary = "gated linear unit: `y = f(gate) * up` (Shazeer 2020)";
+  let arguments = (ins Tx_ActivationAttr:$activation, Tx_Rows:$gate, Tx_Rows:$up);
+  let results = (outs Tx_Rows:$result);
+  let assemblyFormat = "$activation $gate `,` $up attr-dict `:` type($result)";
+}
+
+def Tx_RopeOp : Tx_Op<"rope", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "rotary position embedding of each head (Su et al. 2021)";
+  let description = [{
+    Row t is at `position + t`. Constraints: (C1) `head_dim` divides the columns; (C2) the rotary dims fit into `head_dim`.
+  }];
+  let arguments = (ins Tx_Rows:$input, Index:$position, Tx_RopeAttr:$rope, ConfinedAttr<I64Attr, [IntPositive]>:$head_dim);
+  let results = (outs Tx_Rows:$result);
+  let assemblyFormat = "$input `at` $position `by` $rope `head_dim` `(` $head_dim `)` attr-dict `:` type($input)";
+  let hasVerifier = 1;
+}
+
+def Tx_CacheAppendOp : Tx_Op<"cache_append", [AllTypesMatch<["key", "value", "keys", "values"]>,
+                                              DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "stores keys and values of the step's tokens, and yields all so far";
+  let description = [{
+    Writes rows `position .. position + tokens` of the cache and returns its rows `0 .. position + tokens`, heads side by
+    side in the columns: `[position + tokens, kv_heads * head_dim]`.
+  }];
+  let arguments = (ins Tx_Rows:$key, Tx_Rows:$value, Index:$position, FlatSymbolRefAttr:$cache);
+  let results = (outs Tx_Rows:$keys, Tx_Rows:$values);
+  let assemblyFormat = "$key `,` $value `at` $position $cache attr-dict `:` type($key)";
+}
+
+def Tx_AttentionOp : Tx_Op<"attention", [Pure, AllTypesMatch<["query", "result"]>, AllTypesMatch<["keys", "values"]>]> {
+  let summary = "causal scaled dot-product attention with grouped heads";
+  let description = [{
+    `y[t, h] = sum_j softmax_j(scale * q[t, h] . k[j, h / (heads / kv_heads)]) v[j, ...]` over `j <= position + t` and, with
+    `window` > 0, `j > position + t - window` (Vaswani et al. 2017; Ainslie et al. 2023).
+
+    Constraints: (C1) `kv_heads` divides `heads`; (C2) columns of the query are `heads * head_dim`, of keys and values
+    `kv_heads * head_dim`.
+  }];
+  let arguments = (ins Tx_Rows:$query, Tx_Rows:$keys, Tx_Rows:$values, Index:$position,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$heads, ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$head_dim, F32Attr:$scale,
+                       DefaultValuedAttr<ConfinedAttr<I64Attr, [IntNonNegative]>, "0">:$window);
+  let results = (outs Tx_Rows:$result);
+  let assemblyFormat = [{
+    $query `,` $keys `,` $values `at` $position `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)`
+    `head_dim` `(` $head_dim `)` `scale` `(` $scale `)` attr-dict `:` type($query) `,` type($keys)
+  }];
+  let hasVerifier = 1;
+}
+
+//===-- Fused forms ----------------------------------------------------------------------------------------------===//
+
+def Tx_RotateAppendOp : Tx_Op<"rotate_append", [AllTypesMatch<["keys", "values"]>,
+                                                DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "splits a Q, K, V product, normalizes and rotates the heads, appends to the cache";
+  let description = [{
+    The fused form of slice, norm (per head), rope and cache_append around attention. The input's columns are Q, K, V side
+    by side; the results are the rotated queries and all keys and values so far.
+
+    Constraints: (C1) the input has `(heads + 2 * kv_heads) * head_dim` columns.
+  }];
+  let arguments = (ins Tx_Rows:$qkv, Index:$position, FlatSymbolRefAttr:$cache, ConfinedAttr<I64Attr, [IntPositive]>:$heads,
+                       OptionalAttr<Tx_RopeAttr>:$rope, OptionalAttr<Tx_NormAttr>:$query_norm,
+                       OptionalAttr<Tx_NormAttr>:$key_norm);
+  let results = (outs Tx_Rows:$query, Tx_Rows:$keys, Tx_Rows:$values);
+  let assemblyFormat = [{
+    (`query_norm` $query_norm^)? (`key_norm` $key_norm^)? (`rope` $rope^)? $qkv `at` $position $cache
+    `heads` `(` $heads `)` attr-dict `:` type($qkv) `->` type($query) `,` type($keys)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif

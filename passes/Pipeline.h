@@ -1,0 +1,26 @@
+// The order of the passes, and the options that steer them.
+#pragma once
+
+#include "mlir/Pass/PassManager.h"
+
+#include <string>
+
+namespace sinter {
+
+struct PipelineOptions {
+  std::string format = "q4";       // of the body's matrices (dialects/Formats.h)
+  std::string embedFormat;         // of embeddings and head; empty: a default that goes with `format`
+  std::string cacheElement;        // "f32" or "f16"; empty: f32 with f32 weights, else f16
+  int64_t context = 0;             // tokens a sequence may have, > 0
+  int64_t prefillTokens = 256;     // tokens computed at once; capped by context
+};
+
+// tx as imported -> planned sched (with tx.params still in the module, for the packer). Registered for sinter-opt as
+// --sinter-pipeline.
+void buildPipeline(mlir::OpPassManager &passes, const PipelineOptions &options);
+void registerPasses(); // every pass and the pipeline, by name
+
+// The format of embeddings and head that goes with a body format when none is asked for.
+std::string defaultEmbedFormat(llvm::StringRef format);
+
+} // namespace sinter
