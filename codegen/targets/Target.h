@@ -1,0 +1,40 @@
+// A target: what a table says about it, and the lowering of the few ops in which it differs.
+#pragma once
+
+#include "mlir/IR/PatternMatch.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sinter {
+
+// How many tokens by how many outputs a product keeps in registers at once.
+struct RegisterTile {
+  int tokens;
+  int outputs; // divides the 32 rows of a packed tile
+};
+
+struct Target {
+  llvm::StringRef name;       // "x86-64-avx2": in packages, --target, SINTER_ISA
+  llvm::StringRef triple;     // LLVM's
+  llvm::StringRef cpu;        // what LLVM tunes for
+  llvm::StringRef features;   // LLVM's, "+avx2,+fma"
+  uint64_t requiredFeatures;  // package::CpuFeature bits
+  uint32_t priority;          // the loader takes the highest that the CPU runs
+  int vectorBytes;            // of one register
+  bool nativeHalf;            // converts f16 <-> f32 in hardware
+  RegisterTile quantizedTile; // int8 products
+  RegisterTile floatTile;
+  // Adds the patterns that lower kern.dot.
+  void (*addDotPatterns)(mlir::RewritePatternSet &patterns);
+};
+
+llvm::ArrayRef<Target> targets();
+const Target *findTarget(llvm::StringRef name); // nullptr if unknown
+// "all", "native" (the best for this machine), or names separated by commas. False, with what is wrong in `error`.
+bool parseTargets(llvm::StringRef text, std::vector<const Target *> &out, std::string &error);
+
+} // namespace sinter
