@@ -2,8 +2,9 @@
  *
  * A model is a compiled package: opened once, read-only, shared by any number of sessions on any threads. A session is
  * one sequence being written: its KV cache, its working memory, its threads. One session is used by one thread at a
- * time. Nothing here aborts, throws, prints or keeps global state; every call that can fail returns a sinter_status, and
- * sinter_error_message() of the object (or of the `error` argument while there is no object yet) says what went wrong.
+ * time; callbacks may look at the session that calls them, but not change it. Nothing here aborts, throws, prints or keeps
+ * global state; every call that can fail returns a sinter_status, and sinter_session_error() (or the `error` argument
+ * while there is no session yet) says what went wrong.
  *
  * All memory is sized when a session is created; afterwards nothing is allocated.
  *
@@ -67,7 +68,8 @@ SINTER_API const char *sinter_status_text(sinter_status status);
 
 typedef struct sinter_model_options {
   uint32_t api_version; /* SINTER_API_VERSION */
-  const char *isa;      /* take this code section ("x86-64", "x86-64-avx2", ...); NULL: the best this CPU runs */
+  const char *isa;      /* take this code section ("x86-64", "x86-64-avx2", ...); NULL: the one that the environment
+                           variable SINTER_ISA names, or where that is not set the best this CPU runs */
 } sinter_model_options;
 
 /* Maps a package. The file must stay as it is while the model is open. `options` may be NULL. */
@@ -134,7 +136,7 @@ typedef struct sinter_session_options {
   uint32_t api_version; /* SINTER_API_VERSION */
   uint32_t threads;     /* 0: as many as the process may use (affinity and cgroup limits) */
   uint32_t context;     /* 0: the model's; else at most that */
-  void *memory;         /* NULL: allocated; else plan.block bytes, 64-byte aligned, zeroed, kept by the caller */
+  void *memory;         /* NULL: allocated; else plan.block bytes, 64-byte aligned, kept by the caller */
   size_t memory_size;
 } sinter_session_options;
 
@@ -158,7 +160,8 @@ SINTER_API sinter_status sinter_decode(sinter_session *session, uint32_t id);
 /* Logits after the last token, f32 [vocab], valid until the next call on the session; NULL before the first token. */
 SINTER_API const float *sinter_logits(sinter_session *session);
 /* Appends tokens as sinter_prefill does and calls back with the logits after each one, in order. `index` counts from 0.
- * A non-zero return stops: SINTER_ERROR_CANCELLED, and the sequence holds the tokens of the steps done so far. */
+ * A non-zero return stops: SINTER_ERROR_CANCELLED, and the sequence holds the tokens of the steps done so far (a step
+ * appends up to sinter_model_info.prefill_tokens at once). */
 typedef int (*sinter_logits_callback)(void *user, size_t index, const float *logits);
 SINTER_API sinter_status sinter_score(sinter_session *session, const uint32_t *ids, size_t count,
                                       sinter_logits_callback callback, void *user);
@@ -167,13 +170,14 @@ SINTER_API uint32_t sinter_position(const sinter_session *session);
 SINTER_API uint32_t sinter_threads(const sinter_session *session);
 /* Forgets the sequence. The sampler's random state stays. */
 SINTER_API void sinter_reset(sinter_session *session);
-/* Forgets everything from `position` on. Logits are gone until the next token. Layers with a sliding window keep only
+/* Forgets everything from `position` on; with it the logits, until the next token. Layers with a sliding window keep only
  * their window: going back further than they hold is SINTER_ERROR_CONTEXT. */
 SINTER_API sinter_status sinter_truncate(sinter_session *session, uint32_t position);
 
 /* ---- Sampling --------------------------------------------------------------------------------------------------- */
 
-/* Applied in this order: repetition penalty, temperature, top-k, top-p, min-p. All zero means greedy. */
+/* Applied in this order: repetition penalty, temperature, top-k, top-p, min-p. All zero, as in a new session, means
+ * greedy. */
 typedef struct sinter_sampler {
   float temperature;        /* 0: greedy, the others but the penalty are ignored */
   uint32_t top_k;           /* 0: off */
@@ -185,6 +189,7 @@ typedef struct sinter_sampler {
   uint64_t seed;            /* the same seed, model and calls give the same tokens on every machine of one ISA */
 } sinter_sampler;
 
+/* Starts the random numbers of `seed` anew. */
 SINTER_API sinter_status sinter_set_sampler(sinter_session *session, const sinter_sampler *sampler);
 /* Chooses the next token from the current logits. Does not append it. Ties go to the smaller id. */
 SINTER_API sinter_status sinter_sample(sinter_session *session, uint32_t *id);
@@ -192,9 +197,9 @@ SINTER_API sinter_status sinter_sample(sinter_session *session, uint32_t *id);
 /* Called with each token; a non-zero return stops after it. */
 typedef int (*sinter_token_callback)(void *user, uint32_t id);
 /* sample, callback, append, until `max_tokens` were made, the context is full, one of the model's eos tokens came
- * (it is not passed on; `ignore_eos` makes it a token like others), or the callback stops it. Needs logits: call
- * sinter_prefill first. `generated` (may be NULL) counts the tokens that were passed to the callback. A full context
- * ends it with SINTER_OK. */
+ * (it is not passed on; `ignore_eos` makes it a token like others), or the callback stops it; each of these is SINTER_OK.
+ * Every token that was passed to the callback is in the sequence afterwards. Needs logits: call sinter_prefill first.
+ * `callback` may be NULL. `generated` (may be NULL) counts the tokens that were passed on. */
 SINTER_API sinter_status sinter_generate(sinter_session *session, uint32_t max_tokens, int ignore_eos,
                                          sinter_token_callback callback, void *user, uint32_t *generated);
 

@@ -1,0 +1,47 @@
+// An opened package: where its parts are in memory, after everything in it has been checked.
+#pragma once
+
+#include "runtime/package_generated.h"
+#include "runtime/package_layout.h"
+#include "runtime/sinter.h"
+
+struct sinter_model {
+  char label[128];     // what messages call it: the path, or "package in memory"
+  const uint8_t *file; // [fileBytes]
+  uint64_t fileBytes;
+  bool mapped; // `file` is our mapping, not the caller's memory
+
+  const sinter::package::Manifest *manifest;
+  uint64_t manifestBytes;
+  const sinter::package::Code *code; // the section in use
+  const uint8_t *instructions;       // [code->range().size()], executable
+  bool codeCopied;                   // `instructions` are pages of our own
+
+  const sinter::package::Entry *prefill, *decode, *head;
+};
+
+namespace sinter::runtime {
+
+// SINTER_ERROR_FORMAT with a message that starts with what the package is called.
+__attribute__((format(printf, 3, 4))) sinter_status damaged(const sinter_model *model, sinter_error *error,
+                                                            const char *format, ...);
+
+// Null vectors of the manifest count as empty.
+template <class Vector> uint32_t count(const Vector *vector) { return vector ? vector->size() : 0; }
+
+// Checks the header and the manifest of model->file and fills manifest and manifestBytes. Reads
+// nothing outside of the file whatever it holds.
+sinter_status checkPackage(sinter_model *model, sinter_error *error);
+// The same for one code section; its checksum included.
+sinter_status checkCode(const sinter_model *model, const package::Code *code, sinter_error *error);
+// Offsets and sizes of everything dispatches bind, against the spaces they lie in; fills prefill, decode and head.
+sinter_status checkSchedule(sinter_model *model, sinter_error *error);
+
+// Most units a dispatch can have in a step of its entry.
+inline uint64_t unitsFor(const package::Grid &grid, uint64_t tokens) {
+  if (grid.tokens_per_unit() == 0)
+    return grid.units();
+  return grid.units() * ((tokens + grid.tokens_per_unit() - 1) / grid.tokens_per_unit());
+}
+
+} // namespace sinter::runtime

@@ -1,0 +1,156 @@
+// First half of what the loader checks: header, sections, model facts and code. A package is not trusted: each offset
+// and size is compared with the space it lies in before it is used, by subtraction so that nothing can overflow, and
+// messages say which place of which file is wrong. The schedule has its own file, schedule_check.cpp.
+
+#include "runtime/model.h"
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+using namespace sinter;
+using namespace sinter::runtime;
+
+namespace {
+
+// Far above any real model, and low enough that the manifest is verified in well under a second.
+constexpr uint32_t kMostTables = 1000000, kMostDepth = 16;
+constexpr uint64_t kMostManifestBytes = uint64_t(1) << 30;
+constexpr uint32_t kMostContext = 1u << 30;
+
+// The FlatBuffers verifier leaves out the alignment of vector elements larger than their length field.
+template <class Vector> bool aligned(const Vector *vector, size_t alignment) {
+  return !vector || reinterpret_cast<uintptr_t>(vector->Data()) % alignment == 0;
+}
+
+bool vectorsAligned(const package::Manifest &manifest) {
+  for (const package::Code *code : *manifest.codes())
+    if (!aligned(code->entries(), alignof(uint64_t)))
+      return false;
+  for (const package::Entry *entry : *manifest.entries())
+    for (uint32_t i = 0; i < count(entry->dispatches()); ++i)
+      if (!aligned(entry->dispatches()->Get(i)->bindings(), alignof(package::Binding)))
+        return false;
+  return true;
+}
+
+sinter_status checkSection(const sinter_model *model, const char *name, const package::Range *range,
+                           sinter_error *error) {
+  if (!range)
+    return damaged(model, error, "manifest does not say where %s are", name);
+  if (range->offset() % kSectionAlignment)
+    return damaged(model, error, "manifest says %s start at byte %" PRIu64 ", which is not a multiple of %" PRIu64,
+                   name, range->offset(), kSectionAlignment);
+  if (range->offset() > model->fileBytes || range->size() > model->fileBytes - range->offset())
+    return damaged(model, error,
+                   "manifest says %s have %" PRIu64 " bytes from byte %" PRIu64 ", but the file has %" PRIu64 " bytes",
+                   name, range->size(), range->offset(), model->fileBytes);
+  return SINTER_OK;
+}
+
+sinter_status checkHeader(const sinter_model *model, PackageHeader *header, sinter_error *error) {
+  if (model->fileBytes < sizeof(PackageHeader))
+    return damaged(model, error, "the file has %" PRIu64 " bytes, a package has at least %zu", model->fileBytes,
+                   sizeof(PackageHeader));
+  memcpy(header, model->file, sizeof(PackageHeader));
+  if (memcmp(header->magic, kPackageMagic, sizeof(kPackageMagic)) != 0)
+    return damaged(model, error, "not a sinter package");
+  if (header->version != kPackageVersion)
+    return damaged(model, error, "package version %u, this runtime reads version %u", header->version, kPackageVersion);
+  if (header->headerBytes != sizeof(PackageHeader) ||
+      header->headerChecksum != checksum64(header, offsetof(PackageHeader, headerChecksum)))
+    return damaged(model, error, "the header is damaged");
+  if (header->fileBytes != model->fileBytes)
+    return damaged(model, error, "the header says %" PRIu64 " bytes, but the file has %" PRIu64, header->fileBytes,
+                   model->fileBytes);
+  package::Range manifest(header->manifestOffset, header->manifestBytes);
+  if (sinter_status status = checkSection(model, "the manifest", &manifest, error))
+    return status;
+  if (header->manifestBytes > kMostManifestBytes)
+    return damaged(model, error, "the header says the manifest has %" PRIu64 " bytes, at most %" PRIu64 " are allowed",
+                   header->manifestBytes, kMostManifestBytes);
+  if (checksum64(model->file + header->manifestOffset, header->manifestBytes) != header->manifestChecksum)
+    return damaged(model, error, "the manifest (byte %" PRIu64 " on) does not have the header's checksum",
+                   header->manifestOffset);
+  return SINTER_OK;
+}
+
+sinter_status checkFacts(const sinter_model *model, sinter_error *error) {
+  const package::Manifest &manifest = *model->manifest;
+  const package::Model &facts = *manifest.model();
+  if (facts.vocab() == 0 || facts.vocab() > uint32_t(INT32_MAX) || facts.hidden() == 0)
+    return damaged(model, error, "manifest gives a vocabulary of %u and a hidden size of %u", facts.vocab(),
+                   facts.hidden());
+  if (manifest.context() == 0 || manifest.context() > kMostContext)
+    return damaged(model, error, "manifest gives a context of %u tokens, expected 1 to %u", manifest.context(),
+                   kMostContext);
+  if (facts.bos() < -1 || (facts.bos() >= 0 && uint32_t(facts.bos()) >= facts.vocab()))
+    return damaged(model, error, "bos token %d is not in the vocabulary of %u", facts.bos(), facts.vocab());
+  for (uint32_t i = 0; i < count(facts.eos()); ++i)
+    if (facts.eos()->Get(i) >= facts.vocab())
+      return damaged(model, error, "eos token %u is not in the vocabulary of %u", facts.eos()->Get(i), facts.vocab());
+  return SINTER_OK;
+}
+
+} // namespace
+
+sinter_status sinter::runtime::damaged(const sinter_model *model, sinter_error *error, const char *format, ...) {
+  if (!error)
+    return SINTER_ERROR_FORMAT;
+  error->status = SINTER_ERROR_FORMAT;
+  size_t length = size_t(snprintf(error->message, sizeof(error->message), "%s: ", model->label));
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(error->message + length, sizeof(error->message) - length, format, arguments);
+  va_end(arguments);
+  return SINTER_ERROR_FORMAT;
+}
+
+sinter_status sinter::runtime::checkPackage(sinter_model *model, sinter_error *error) {
+  PackageHeader header;
+  if (sinter_status status = checkHeader(model, &header, error))
+    return status;
+
+  const uint8_t *bytes = model->file + header.manifestOffset;
+  flatbuffers::Verifier verifier(bytes, header.manifestBytes, kMostDepth, kMostTables);
+  if (!package::VerifyManifestBuffer(verifier))
+    return damaged(model, error, "the manifest (byte %" PRIu64 " on) is not well formed", header.manifestOffset);
+  model->manifest = package::GetManifest(bytes);
+  model->manifestBytes = header.manifestBytes;
+  const package::Manifest &manifest = *model->manifest;
+  if (!vectorsAligned(manifest))
+    return damaged(model, error, "the manifest (byte %" PRIu64 " on) has a misaligned vector", header.manifestOffset);
+
+  if (sinter_status status = checkSection(model, "the weights", manifest.weights(), error))
+    return status;
+  if (manifest.tokenizer()) {
+    const package::Range &tokenizer = *manifest.tokenizer();
+    if (sinter_status status = checkSection(model, "the tokenizer's data", &tokenizer, error))
+      return status;
+    if (tokenizer.size() &&
+        checksum64(model->file + tokenizer.offset(), tokenizer.size()) != manifest.tokenizer_checksum())
+      return damaged(model, error, "the tokenizer (byte %" PRIu64 " on) does not have the manifest's checksum",
+                     tokenizer.offset());
+  }
+  return checkFacts(model, error);
+}
+
+sinter_status sinter::runtime::checkCode(const sinter_model *model, const package::Code *code, sinter_error *error) {
+  const char *target = code->target()->c_str();
+  if (sinter_status status = checkSection(model, "the instructions", code->range(), error))
+    return status;
+  uint64_t offset = code->range()->offset(), size = code->range()->size();
+  uint32_t kernels = model->manifest->kernels()->size();
+  if (count(code->entries()) != kernels || count(code->scratch_bytes()) != kernels ||
+      count(code->stack_bytes()) != kernels)
+    return damaged(model, error, "code for '%.32s' has %u entries, %u scratch sizes and %u stack sizes for %u kernels",
+                   target, count(code->entries()), count(code->scratch_bytes()), count(code->stack_bytes()), kernels);
+  for (uint32_t i = 0; i < kernels; ++i)
+    if (code->entries()->Get(i) >= size)
+      return damaged(model, error, "kernel '%.40s' starts at byte %" PRIu64 " of the %" PRIu64 " bytes for '%.32s'",
+                     model->manifest->kernels()->Get(i)->c_str(), code->entries()->Get(i), size, target);
+  if (size == 0 || checksum64(model->file + offset, size) != code->checksum())
+    return damaged(model, error, "code for '%.32s' (byte %" PRIu64 " on) does not have the manifest's checksum", target,
+                   offset);
+  return SINTER_OK;
+}

@@ -1,0 +1,48 @@
+// Everything the runtime asks of an operating system. One file implements it per system (platform_linux.cpp); the rest
+// of the runtime is plain C++ and can be built for a board without one.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace sinter::platform {
+
+// ---- Files and memory ----
+
+// Maps a regular file read-only. Returns null, or what went wrong ("no such file or directory").
+const char *mapFile(const char *path, const uint8_t **data, size_t *size);
+void unmapFile(const uint8_t *data, size_t size);
+// The bytes will be read soon and often.
+void adviseWeights(const uint8_t *data, size_t size);
+// Makes whole pages of a mapped file executable where they are; false where the system does not allow it.
+bool makeExecutable(const uint8_t *data, size_t size);
+// A copy in fresh executable pages; null if there are none.
+const uint8_t *copyExecutable(const uint8_t *data, size_t size);
+void freeExecutable(const uint8_t *data, size_t size);
+
+// Zeroed pages, every one of them already backed by memory, in huge pages where that pays. 64-byte aligned; null if
+// there is not enough.
+void *allocatePages(size_t size);
+void freePages(void *data, size_t size);
+
+// Null if not set.
+const char *environment(const char *name);
+
+// ---- Threads ----
+
+// CPUs that this process may use: affinity mask and cgroup (v1, v2) quota, at least 1.
+uint32_t usableCpus();
+
+// Bytes of a thread's stack so that `needed` bytes are left for its function.
+size_t stackBytes(size_t needed);
+
+using ThreadHandle = uintptr_t;
+// `function(argument)` on a thread of its own, with all signals blocked.
+bool startThread(ThreadHandle *thread, size_t stack, void *(*function)(void *), void *argument);
+void joinThread(ThreadHandle thread);
+
+// Sleeps while `*word == value`; may return early.
+void sleepWhile(const uint32_t *word, uint32_t value);
+void wakeAll(const uint32_t *word);
+
+} // namespace sinter::platform

@@ -1,0 +1,47 @@
+// Entries of a package as a session runs them.
+#pragma once
+
+#include "runtime/kernel_abi.h"
+#include "runtime/sinter.h"
+#include "runtime/threads.h"
+
+namespace sinter::runtime {
+
+// One dispatch with everything resolved: addresses instead of indexes.
+struct Dispatch {
+  sinter_kernel kernel;
+  void *const *bindings;
+  uint32_t units, tokensPerUnit; // as Grid of package.fbs
+  bool barrier;                  // all threads meet before it
+  const char *tap;               // null: nobody looks at its result
+  const float *tapRows;          // f32 [tokens][stride]
+};
+
+struct Schedule {
+  const Dispatch *dispatches; // [count]
+  uint32_t count;
+};
+
+// Who is called back after dispatches with a tap.
+struct Observer {
+  sinter_observer function; // null: nobody
+  void *user;
+  uint64_t width, stride; // of rows, in floats
+};
+
+// A schedule for given tokens.
+struct Step {
+  const Schedule *schedule;
+  sinter_kernel_scalars scalars;
+};
+
+// Steps that follow one another without the calling thread in between.
+struct Job {
+  Step steps[2];
+  uint32_t count;
+  Observer observer;
+};
+
+void runJob(Team *team, const Job &job);
+
+} // namespace sinter::runtime

@@ -1,0 +1,184 @@
+// Second half of what the loader checks: caches, entries, dispatches and bindings. After it, kernels that stay within
+// their bindings stay within the weights, the arena and the caches, for every number of tokens an entry takes.
+
+#include "runtime/model.h"
+#include <inttypes.h>
+#include <string.h>
+
+using namespace sinter;
+using namespace sinter::runtime;
+
+namespace {
+
+class ScheduleCheck {
+public:
+  ScheduleCheck(sinter_model *model, sinter_error *error) : model(model), manifest(*model->manifest), error(error) {}
+
+  sinter_status run() {
+    for (uint32_t i = 0; i < manifest.caches()->size(); ++i)
+      if (sinter_status status = checkShape(*manifest.caches()->Get(i)))
+        return status;
+    if (sinter_status status = findEntries())
+      return status;
+    for (const package::Cache *cache : *manifest.caches())
+      if (sinter_status status = checkCapacity(*cache))
+        return status;
+    for (const package::Entry *entry : *manifest.entries())
+      if (sinter_status status = checkEntry(*entry))
+        return status;
+    return checkBuffers();
+  }
+
+private:
+  sinter_status checkShape(const package::Cache &cache) {
+    const char *name = cache.name()->c_str();
+    if (cache.tile_tokens() == 0 || cache.capacity() == 0 || cache.capacity() % cache.tile_tokens())
+      return damaged(model, error, "cache '%.40s' has a capacity of %u tokens in tiles of %u", name, cache.capacity(),
+                     cache.tile_tokens());
+    if (cache.element() != package::ElementType::f32 && cache.element() != package::ElementType::f16)
+      return damaged(model, error, "cache '%.40s' has the unknown element type %u", name, unsigned(cache.element()));
+    uint64_t bytes = cache.element() == package::ElementType::f32 ? 4 : 2;
+    if (__builtin_mul_overflow(bytes, cache.kv_heads(), &bytes) ||
+        __builtin_mul_overflow(bytes, cache.head_dim(), &bytes) ||
+        __builtin_mul_overflow(bytes, cache.tile_tokens(), &bytes) || __builtin_mul_overflow(bytes, 2, &bytes) ||
+        bytes != cache.tile_bytes() || bytes == 0 ||
+        __builtin_mul_overflow(bytes, cache.capacity() / cache.tile_tokens(), &bytes))
+      return damaged(model, error, "cache '%.40s' has tiles of %" PRIu64 " bytes for %u heads of %u and %u tokens",
+                     name, cache.tile_bytes(), cache.kv_heads(), cache.head_dim(), cache.tile_tokens());
+    return SINTER_OK;
+  }
+
+  // Enough room for the whole context, or for a window and the tokens of one step before it moves on.
+  sinter_status checkCapacity(const package::Cache &cache) {
+    uint64_t needed = manifest.context();
+    uint64_t ring = uint64_t(cache.window()) + model->prefill->max_tokens() - 1;
+    if (cache.window() && ring < needed)
+      needed = ring;
+    if (cache.capacity() < needed)
+      return damaged(model, error, "cache '%.40s' holds %u tokens, but %" PRIu64 " are needed", cache.name()->c_str(),
+                     cache.capacity(), needed);
+    return SINTER_OK;
+  }
+
+  sinter_status findEntries() {
+    const struct {
+      const char *name;
+      const package::Entry **entry;
+    } wanted[] = {{"prefill", &model->prefill}, {"decode", &model->decode}, {"head", &model->head}};
+    for (const auto &want : wanted) {
+      for (const package::Entry *entry : *manifest.entries())
+        if (strcmp(entry->name()->c_str(), want.name) == 0)
+          *want.entry = entry;
+      if (!*want.entry)
+        return damaged(model, error, "the manifest has no entry '%s'", want.name);
+      if ((*want.entry)->max_tokens() == 0 || (*want.entry)->max_tokens() > uint32_t(INT32_MAX))
+        return damaged(model, error, "entry '%s' takes %u tokens", want.name, (*want.entry)->max_tokens());
+    }
+    return SINTER_OK;
+  }
+
+  // The size of the space a binding lies in.
+  uint64_t spaceBytes(const package::Binding &binding) const {
+    if (binding.space() == package::Space::weights)
+      return manifest.weights()->size();
+    if (binding.space() == package::Space::arena)
+      return manifest.arena_bytes();
+    const package::Cache &cache = *manifest.caches()->Get(binding.index());
+    return cache.capacity() / cache.tile_tokens() * cache.tile_bytes();
+  }
+
+  sinter_status checkBinding(const package::Entry &entry, uint32_t dispatch, uint32_t index,
+                             const package::Binding &binding) {
+    static const char *const spaces[] = {"the weights", "the arena", "its cache"};
+    const char *name = entry.name()->c_str();
+    if (binding.space() > package::Space::cache)
+      return damaged(model, error, "entry '%.40s', dispatch %u, binding %u: unknown space %u", name, dispatch, index,
+                     unsigned(binding.space()));
+    if (binding.space() == package::Space::cache && binding.index() >= manifest.caches()->size())
+      return damaged(model, error, "entry '%.40s', dispatch %u, binding %u: cache %u of %u", name, dispatch, index,
+                     unsigned(binding.index()), manifest.caches()->size());
+    uint64_t space = spaceBytes(binding);
+    if (binding.offset() > space || binding.size() > space - binding.offset() ||
+        (binding.space() == package::Space::cache && binding.offset()))
+      return damaged(model, error,
+                     "entry '%.40s', dispatch %u, binding %u: %" PRIu64 " bytes from byte %" PRIu64
+                     " of %s, which has %" PRIu64,
+                     name, dispatch, index, binding.size(), binding.offset(), spaces[unsigned(binding.space())], space);
+    return SINTER_OK;
+  }
+
+  // A buffer that the runtime itself touches: in the arena, aligned, and with room for `elements` of 4 bytes.
+  sinter_status checkBuffer(const char *name, const package::Binding *buffer, uint64_t elements) {
+    if (!buffer)
+      return damaged(model, error, "the manifest does not say where the %s are", name);
+    uint64_t bytes;
+    if (buffer->space() != package::Space::arena || buffer->offset() % 4 || buffer->offset() > manifest.arena_bytes() ||
+        buffer->size() > manifest.arena_bytes() - buffer->offset())
+      return damaged(model, error,
+                     "the %s (%" PRIu64 " bytes from byte %" PRIu64 ") are not in the arena of %" PRIu64 " bytes", name,
+                     buffer->size(), buffer->offset(), manifest.arena_bytes());
+    if (__builtin_mul_overflow(elements, 4, &bytes) || buffer->size() < bytes)
+      return damaged(model, error, "the %s have %" PRIu64 " bytes, but %" PRIu64 " elements of 4 bytes are needed",
+                     name, buffer->size(), elements);
+    return SINTER_OK;
+  }
+
+  // Floats from the first to the last of `tokens` hidden rows.
+  uint64_t hiddenFloats(uint32_t tokens) const {
+    return uint64_t(tokens - 1) * manifest.hidden_stride() + manifest.model()->hidden();
+  }
+
+  sinter_status checkDispatch(const package::Entry &entry, uint32_t index, const package::Dispatch &dispatch) {
+    const char *name = entry.name()->c_str();
+    if (dispatch.kernel() >= manifest.kernels()->size())
+      return damaged(model, error, "entry '%.40s', dispatch %u: kernel %u of %u", name, index,
+                     unsigned(dispatch.kernel()), manifest.kernels()->size());
+    // units fits 32 bits and so does the number of token blocks: their product fits 64.
+    if (!dispatch.grid() || dispatch.grid()->units() == 0 ||
+        unitsFor(*dispatch.grid(), entry.max_tokens()) > UINT32_MAX)
+      return damaged(model, error, "entry '%.40s', dispatch %u: a grid of %u units per %u tokens", name, index,
+                     dispatch.grid() ? dispatch.grid()->units() : 0,
+                     dispatch.grid() ? dispatch.grid()->tokens_per_unit() : 0);
+    for (uint32_t i = 0; i < count(dispatch.bindings()); ++i)
+      if (sinter_status status = checkBinding(entry, index, i, *dispatch.bindings()->Get(i)))
+        return status;
+    if (!dispatch.tap())
+      return SINTER_OK;
+    if (dispatch.tap_binding() >= count(dispatch.bindings()))
+      return damaged(model, error, "entry '%.40s', dispatch %u: tap binding %u of %u", name, index,
+                     unsigned(dispatch.tap_binding()), count(dispatch.bindings()));
+    return checkBuffer("rows of a tap", dispatch.bindings()->Get(dispatch.tap_binding()),
+                       hiddenFloats(entry.max_tokens()));
+  }
+
+  sinter_status checkEntry(const package::Entry &entry) {
+    if (entry.max_tokens() == 0)
+      return damaged(model, error, "entry '%.40s' takes no tokens", entry.name()->c_str());
+    for (uint32_t i = 0; i < count(entry.dispatches()); ++i)
+      if (sinter_status status = checkDispatch(entry, i, *entry.dispatches()->Get(i)))
+        return status;
+    return SINTER_OK;
+  }
+
+  sinter_status checkBuffers() {
+    if (manifest.hidden_stride() < manifest.model()->hidden())
+      return damaged(model, error, "hidden rows of %u floats are %u floats apart", manifest.model()->hidden(),
+                     manifest.hidden_stride());
+    uint32_t tokens = model->prefill->max_tokens();
+    if (sinter_status status = checkBuffer("tokens", manifest.tokens(), tokens))
+      return status;
+    if (sinter_status status = checkBuffer("hidden rows", manifest.hidden(), hiddenFloats(tokens)))
+      return status;
+    return checkBuffer("logits", manifest.logits(), manifest.model()->vocab());
+  }
+
+  sinter_model *model;
+  const package::Manifest &manifest;
+  sinter_error *error;
+};
+
+} // namespace
+
+sinter_status sinter::runtime::checkSchedule(sinter_model *model, sinter_error *error) {
+  return ScheduleCheck(model, error).run();
+}

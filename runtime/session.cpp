@@ -1,0 +1,154 @@
+// Making and ending sessions. Everything a step needs is resolved here, once: kernels to addresses, bindings to
+// pointers into the weights, the arena and the caches. Afterwards nothing is allocated and nothing of the manifest is
+// read.
+
+#include "runtime/session.h"
+
+#include "runtime/memory_plan.h"
+#include "runtime/platform.h"
+#include "runtime/status.h"
+
+#include <string.h>
+
+using namespace sinter;
+using namespace sinter::runtime;
+
+namespace {
+
+class SessionBuilder {
+public:
+  SessionBuilder(const sinter_model *model, const SessionLayout &layout, uint8_t *block)
+      : model(model), manifest(*model->manifest), layout(layout), block(block),
+        nextDispatch(reinterpret_cast<Dispatch *>(block + layout.dispatches)),
+        nextBinding(reinterpret_cast<void **>(block + layout.bindings)) {}
+
+  // The block is zero; members that are zero stay unmentioned.
+  sinter_session *build() {
+    sinter_session *session = reinterpret_cast<sinter_session *>(block);
+    session->model = model;
+    session->context = layout.context;
+    session->history = reinterpret_cast<uint32_t *>(block + layout.history);
+
+    uint64_t *cacheStarts = reinterpret_cast<uint64_t *>(block + layout.cacheStarts);
+    uint64_t start = layout.caches;
+    for (uint32_t i = 0; i < manifest.caches()->size(); ++i) {
+      cacheStarts[i] = start;
+      uint64_t bytes = cacheBytes(*manifest.caches()->Get(i), layout.context);
+      start += (bytes + kBlockAlignment - 1) / kBlockAlignment * kBlockAlignment;
+    }
+    session->prefill = resolve(*model->prefill);
+    session->decode = resolve(*model->decode);
+    session->head = resolve(*model->head);
+    session->tokens = static_cast<int32_t *>(address(*manifest.tokens()));
+    session->logits = static_cast<const float *>(address(*manifest.logits()));
+
+    session->observer.width = manifest.model()->hidden();
+    session->observer.stride = manifest.hidden_stride();
+    session->sampler.vocab = manifest.model()->vocab();
+    session->sampler.seen = reinterpret_cast<uint32_t *>(block + layout.seen);
+    session->sampler.candidates = reinterpret_cast<Candidate *>(block + layout.candidates);
+    return session;
+  }
+
+private:
+  void *address(const package::Binding &binding) const {
+    if (binding.space() == package::Space::weights) // kernels do not write to what they are told is weights
+      return const_cast<uint8_t *>(model->file) + manifest.weights()->offset() + binding.offset();
+    if (binding.space() == package::Space::arena)
+      return block + layout.arena + binding.offset();
+    return block + reinterpret_cast<const uint64_t *>(block + layout.cacheStarts)[binding.index()];
+  }
+
+  Schedule resolve(const package::Entry &entry) {
+    Schedule schedule = {nextDispatch, count(entry.dispatches())};
+    for (uint32_t i = 0; i < schedule.count; ++i) {
+      const package::Dispatch &from = *entry.dispatches()->Get(i);
+      uint64_t start = model->code->entries()->Get(from.kernel());
+      Dispatch &to = *nextDispatch++;
+      to.kernel = reinterpret_cast<sinter_kernel>(reinterpret_cast<uintptr_t>(model->instructions + start));
+      to.bindings = nextBinding;
+      for (uint32_t b = 0; b < count(from.bindings()); ++b)
+        *nextBinding++ = address(*from.bindings()->Get(b));
+      to.units = from.grid()->units();
+      to.tokensPerUnit = from.grid()->tokens_per_unit();
+      to.barrier = from.barrier();
+      if (from.tap()) {
+        to.tap = from.tap()->c_str();
+        to.tapRows = static_cast<const float *>(to.bindings[from.tap_binding()]);
+      }
+    }
+    return schedule;
+  }
+
+  const sinter_model *model;
+  const package::Manifest &manifest;
+  const SessionLayout &layout;
+  uint8_t *block;
+  Dispatch *nextDispatch;
+  void **nextBinding;
+};
+
+void freeBlock(sinter_session *session) {
+  if (session->ownedBytes)
+    platform::freePages(session, session->ownedBytes);
+}
+
+} // namespace
+
+sinter_status sinter_session_create(const sinter_model *model, const sinter_session_options *options,
+                                    sinter_session **result, sinter_error *error) {
+  if (!model || !result)
+    return fail(error, SINTER_ERROR_ARGUMENT, "creating a session: null pointer");
+  *result = nullptr;
+  SessionLayout layout;
+  if (sinter_status status = planSession(model, options, &layout, error))
+    return status;
+
+  size_t bytes = layout.plan.block, owned = 0;
+  void *block = options ? options->memory : nullptr;
+  if (block) {
+    if (reinterpret_cast<uintptr_t>(block) % kBlockAlignment)
+      return fail(error, SINTER_ERROR_MEMORY, "the memory for a session must be %u-byte aligned",
+                  unsigned(kBlockAlignment));
+    if (options->memory_size < bytes)
+      return fail(error, SINTER_ERROR_MEMORY, "the session needs %zu bytes, the memory given has %zu", bytes,
+                  options->memory_size);
+    memset(block, 0, bytes);
+  } else {
+    block = platform::allocatePages(bytes);
+    owned = bytes;
+    if (!block)
+      return fail(error, SINTER_ERROR_MEMORY, "no %zu bytes of memory for a session", bytes);
+  }
+
+  sinter_session *session = SessionBuilder(model, layout, static_cast<uint8_t *>(block)).build();
+  session->ownedBytes = owned;
+  uint8_t *base = static_cast<uint8_t *>(block);
+  Member *members = reinterpret_cast<Member *>(base + layout.members);
+  for (uint32_t i = 0; i < layout.threads; ++i)
+    members[i].scratch = base + layout.scratch + i * layout.scratchBytes;
+  if (!startTeam(&session->team, members, layout.threads, layout.stackBytes)) {
+    freeBlock(session);
+    return fail(error, SINTER_ERROR_THREAD, "the session's %u worker threads with stacks of %zu bytes did not start",
+                layout.threads - 1, size_t(layout.stackBytes));
+  }
+  *result = session;
+  return succeed(error);
+}
+
+void sinter_session_destroy(sinter_session *session) {
+  if (!session)
+    return;
+  stopTeam(&session->team);
+  freeBlock(session);
+}
+
+const char *sinter_session_error(const sinter_session *session) { return session->error.message; }
+uint32_t sinter_position(const sinter_session *session) { return session->position; }
+uint32_t sinter_threads(const sinter_session *session) { return session->team.threads; }
+const float *sinter_logits(sinter_session *session) { return session->hasLogits ? session->logits : nullptr; }
+
+void sinter_set_observer(sinter_session *session, sinter_observer observer, void *user) {
+  session->observer.function = observer;
+  session->observer.user = user;
+}

@@ -1,0 +1,26 @@
+// A session: one sequence, and everything that computes it. Lives at the start of its own block of memory.
+#pragma once
+
+#include "runtime/model.h"
+#include "runtime/sampler.h"
+#include "runtime/schedule.h"
+
+struct sinter_session {
+  const sinter_model *model;
+  sinter_error error; // of the last call that failed
+  size_t ownedBytes;  // of the block, 0 where the caller owns it
+
+  uint32_t context;  // most tokens
+  uint32_t position; // tokens in the sequence
+  uint32_t written;  // largest position since the last reset: rings have forgotten what lies a capacity before it
+  bool hasLogits;    // `logits` belong to the last token
+  uint32_t *history; // [context], the sequence
+
+  sinter::runtime::Schedule prefill, decode, head;
+  int32_t *tokens;     // in the arena, [tokens of a step]
+  const float *logits; // in the arena, [vocab]
+
+  sinter::runtime::Observer observer;
+  sinter::runtime::Sampler sampler;
+  sinter::runtime::Team team;
+};
