@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Installs the Debian packages Sinter is built with, if any is missing. Usage: install-packages.sh build|test
+# `build` is what the compiler, the runtime and the tools need; `test` adds what only the tests need.
+set -euo pipefail
+
+build=(
+  ca-certificates git cmake ninja-build ccache python3
+  clang-22 lld-22 llvm-22-dev libmlir-22-dev mlir-22-tools liblld-22-dev zlib1g-dev libzstd-dev
+  libflatbuffers-dev flatbuffers-compiler libeigen3-dev libcli11-dev nlohmann-json3-dev libpcre2-dev libutf8proc-dev
+)
+test=(llvm-22-tools libclang-rt-22-dev libgtest-dev python3-numpy binutils)
+
+case "${1:-}" in
+  build) wanted=("${build[@]}") ;;
+  test) wanted=("${build[@]}" "${test[@]}") ;;
+  *) echo "usage: $0 build|test" >&2; exit 1 ;;
+esac
+
+missing=()
+for package in "${wanted[@]}"; do
+  # A package counts as installed only in state "install ok installed".
+  [ "$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null)" = "install ok installed" ] || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+echo "-- installing ${#missing[@]} packages: ${missing[*]}"
+root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "error: run as root (or install sudo) to install: ${missing[*]}" >&2; exit 1; }
+  root=(sudo)
+fi
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { "${root[@]}" apt-get update && "${root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  echo "error: apt-get could not install: ${missing[*]}" >&2
+  exit 1
+fi

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds everything, runs every test, and ends with a line that counts them.
+# Usage: test.sh [CTEST_ARGUMENT...], e.g. test.sh -R passes
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+./scripts/install-packages.sh test
+./scripts/build.sh
+
+jobs=$(nproc)
+results=build/test-results.xml
+status=0
+ctest --test-dir build --output-on-failure --no-tests=error --timeout 900 -j "$jobs" --output-junit "$PWD/$results" "$@" || status=$?
+python3 - "$results" <<'PY' || status=1
+import sys, xml.etree.ElementTree as tree
+suite = tree.parse(sys.argv[1]).getroot()
+cases = suite.findall("testcase")
+skipped = [case for case in cases if case.get("status") in ("notrun", "disabled") or case.find("skipped") is not None]
+failed = [case for case in cases if case.get("status") == "fail"]
+for case in skipped:
+    reason = case.find("skipped")
+    print("skipped:", case.get("name"), "-", (reason.get("message") if reason is not None else "") or "")
+for case in failed:
+    print("failed:", case.get("name"))
+print(f"{len(cases) - len(failed) - len(skipped)} passed, {len(failed)} failed, {len(skipped)} skipped")
+sys.exit(1 if failed or len(cases) == len(skipped) else 0)
+PY
+exit "$status"
