@@ -1,0 +1,104 @@
+// What tokenizer.json is read into, one function for each of its parts. Every function throws Failure.
+#pragma once
+
+#include "Json.h"
+#include "runtime/tokenizer/tokenizer_generated.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace sinter::tokenizer {
+
+// One row of the section's table Step.
+struct StepSpec {
+  tokens::StepKind kind;
+  std::optional<std::string> regex;
+  std::string literal;
+  std::string text;
+  tokens::Behavior behavior = tokens::Behavior::isolated;
+  bool invert = false;
+  bool onlyFirst = false;
+  bool left = false;
+  bool right = false;
+};
+
+// Components nest in Sequences up to this depth, and come to at most this many steps.
+inline constexpr int kMaxNesting = 16;
+inline constexpr size_t kMaxSteps = 64;
+
+std::vector<StepSpec> readNormalizer(const JsonNode &normalizer);
+std::vector<StepSpec> readPreTokenizer(const JsonNode &preTokenizer);
+// Sets regex or literal from {"Regex": ...} or {"String": ...}.
+void readPattern(const JsonNode &pattern, StepSpec &step);
+
+// A pattern in Oniguruma's Ruby syntax, as tokenizer.json has it, in PCRE2's. `where` is for failures.
+std::string translateRegex(const std::string &regex, const JsonNode &where);
+
+// Ids that the post-processor puts around a text.
+struct Template {
+  std::vector<uint32_t> prefix;
+  std::vector<uint32_t> suffix;
+};
+Template readPostProcessor(const JsonNode &postProcessor);
+
+struct AddedToken {
+  uint32_t id;
+  std::string text;
+  bool singleWord;
+  bool lstrip;
+  bool rstrip;
+  bool normalized;
+  bool special;
+};
+AddedToken readAddedToken(const JsonNode &entry, uint32_t id);
+std::vector<AddedToken> readAddedTokens(const JsonNode &addedTokens);
+
+struct BpeMerge {
+  uint32_t left;
+  uint32_t right;
+  uint32_t rank;
+  uint32_t id;
+};
+
+struct BpeModel {
+  std::unordered_map<std::string, uint32_t> ids; // of the model's own tokens
+  std::vector<BpeMerge> merges;                  // by left, then by right, each pair once
+  int64_t unknown = -1;
+  bool fuseUnknown = false;
+  bool byteFallback = false;
+  bool ignoreMerges = false;
+};
+BpeModel readBpeModel(const JsonNode &model);
+
+// The decoder, worked out for single tokens as far as that goes.
+class DecoderPlan {
+public:
+  // The bytes of a token in the middle of a text, and whether it stands for one byte.
+  std::string bytesOf(const std::string &text, bool &byteToken) const;
+
+  // What is left for the run time; see table Decoder.
+  std::string separator;
+  std::string strip;
+  uint32_t stripCount = 0;
+  std::string firstWithout;
+  bool byteFallback = false;
+
+  // A change to each token's text.
+  struct TokenStep {
+    std::string find;      // if not empty, all of these become `text`
+    std::string text;
+    std::string strip;     // else, up to so many of this character go from the start and the end
+    int64_t stripStart = 0;
+    int64_t stripStop = 0;
+  };
+  std::vector<TokenStep> tokenSteps;
+  bool byteLevel = false;
+  bool fused = false;      // the tokens are one text from here on
+};
+DecoderPlan readDecoder(const JsonNode &decoder);
+
+} // namespace sinter::tokenizer

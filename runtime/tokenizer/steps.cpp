@@ -1,0 +1,202 @@
+// Text goes in, pieces come out: each step either rewrites its piece or splits it and hands the parts on. The walk is
+// depth first, so a long text is never held as a list of its words: a step's buffer is free again as soon as the steps
+// after it are done with the piece. The order of splits and their treatment follow Hugging Face's `tokenizers`.
+
+#include "steps.h"
+#include "byte_alphabet.h"
+#include "section.h"
+#include "unicode.h"
+#include "utf8.h"
+
+namespace sinter::tokenizer {
+
+using tokens::Behavior;
+using tokens::StepKind;
+
+bool Steps::open(const flatbuffers::Vector<flatbuffers::Offset<tokens::Step>> &list, const char *where,
+                 std::string &error) {
+  if (list.size() > kMaxSteps) {
+    error = std::string(where) + ": " + std::to_string(list.size()) + " steps (limit " + std::to_string(kMaxSteps) + ")";
+    return false;
+  }
+  steps.clear();
+  for (const tokens::Step *source : list) {
+    std::string place = std::string(where) + " step " + std::to_string(steps.size()) + ": ";
+    Step step = {};
+    step.kind = source->kind();
+    step.behavior = source->behavior();
+    step.literal = view(source->literal());
+    step.text = view(source->text());
+    step.invert = source->invert();
+    step.onlyFirst = source->only_first();
+    step.left = source->left();
+    step.right = source->right();
+    if (step.kind > StepKind::MAX || step.behavior > Behavior::MAX) {
+      error = place + "unknown kind " + std::to_string(static_cast<int>(step.kind)) + " or behavior " +
+              std::to_string(static_cast<int>(step.behavior));
+      return false;
+    }
+    if (!isUtf8(step.literal) || !isUtf8(step.text) || !isUtf8(view(source->regex()))) {
+      error = place + "a text is not UTF-8";
+      return false;
+    }
+    bool searches = step.kind == StepKind::replace || step.kind == StepKind::split;
+    if (searches && source->regex()) {
+      std::string reason;
+      if (!step.pattern.compile(view(source->regex()), reason)) {
+        error = place + reason;
+        return false;
+      }
+    } else if (searches || step.kind == StepKind::prepend_missing) {
+      if (step.literal.empty()) {
+        error = place + "no pattern";
+        return false;
+      }
+      step.pattern.setLiteral(step.literal);
+    }
+    steps.push_back(std::move(step));
+  }
+  return true;
+}
+
+bool Steps::run(Piece piece, StepMemory &memory, const PieceReceiver &receive) const {
+  if (memory.texts.size() < steps.size()) {
+    memory.texts.resize(steps.size());
+    memory.parts.resize(steps.size());
+  }
+  return runFrom(0, piece, memory, receive);
+}
+
+bool Steps::runFrom(size_t index, Piece piece, StepMemory &memory, const PieceReceiver &receive) const {
+  for (; index < steps.size() && !piece.text.empty(); ++index) {
+    const Step &step = steps[index];
+    std::string &result = memory.texts[index];
+    switch (step.kind) {
+    case StepKind::prepend:
+    case StepKind::prepend_missing:
+      if (step.kind == StepKind::prepend_missing &&
+          (piece.text.substr(0, step.literal.size()) == step.literal || (step.onlyFirst && !piece.first)))
+        continue;
+      result.assign(step.text);
+      result += piece.text;
+      piece.text = result;
+      continue;
+    case StepKind::replace:
+      if (!replace(step, piece.text, memory, result))
+        return false;
+      piece.text = result;
+      continue;
+    case StepKind::nfc:
+    case StepKind::nfd:
+    case StepKind::nfkc:
+    case StepKind::nfkd:
+      piece.text = normalize(piece.text, step.kind, result);
+      continue;
+    case StepKind::lowercase:
+      lowercase(piece.text, result);
+      piece.text = result;
+      continue;
+    case StepKind::strip:
+      piece.text = strip(piece.text, step.left, step.right);
+      continue;
+    case StepKind::bytes:
+      result.clear();
+      for (char byte : piece.text)
+        appendCharacter(result, kByteAlphabet.codes[static_cast<unsigned char>(byte)]);
+      piece.text = result;
+      continue;
+    case StepKind::split:
+      std::vector<SplitPart> &parts = memory.parts[index];
+      if (!findParts(step, piece.text, memory, parts))
+        return false;
+      for (const SplitPart &part : parts)
+        if (part.begin < part.end && !runFrom(index + 1,
+                                              {piece.text.substr(part.begin, part.end - part.begin),
+                                               piece.first && part.begin == 0},
+                                              memory, receive))
+          return false;
+      return true;
+    }
+  }
+  return piece.text.empty() || receive(piece);
+}
+
+// The end of the character at `at`, for going on behind an empty match.
+static size_t nextCharacter(std::string_view text, size_t at) {
+  return at < text.size() ? at + readCharacter(text.substr(at)).size : at + 1;
+}
+
+bool Steps::replace(const Step &step, std::string_view text, StepMemory &memory, std::string &result) const {
+  result.clear();
+  size_t done = 0;
+  Match match;
+  for (size_t from = 0; from <= text.size(); from = match.begin == match.end ? nextCharacter(text, match.end) : match.end) {
+    MatchResult found = step.pattern.find(text, from, memory.match, match, memory.error);
+    if (found == MatchResult::failed)
+      return false;
+    if (found == MatchResult::none)
+      break;
+    result += text.substr(done, match.begin - done);
+    result += step.text;
+    done = match.end;
+  }
+  result += text.substr(done);
+  return true;
+}
+
+// Joins parts as the behaviour asks: a match goes to the part before it (or after it), unless that is a match too.
+static void mergeMatches(std::vector<SplitPart> &parts, bool withNext) {
+  std::vector<SplitPart> merged;
+  bool previousMatch = false;
+  size_t count = parts.size();
+  for (size_t i = 0; i < count; ++i) {
+    const SplitPart &part = parts[withNext ? count - 1 - i : i];
+    if (part.match && !previousMatch && !merged.empty()) {
+      if (withNext)
+        merged.back().begin = part.begin;
+      else
+        merged.back().end = part.end;
+    } else {
+      merged.push_back(part);
+    }
+    previousMatch = part.match;
+  }
+  if (withNext)
+    parts.assign(merged.rbegin(), merged.rend());
+  else
+    parts.swap(merged);
+}
+
+bool Steps::findParts(const Step &step, std::string_view text, StepMemory &memory,
+                      std::vector<SplitPart> &parts) const {
+  parts.clear();
+  size_t done = 0;
+  Match match;
+  auto add = [&](size_t begin, size_t end, bool isMatch) {
+    isMatch ^= step.invert;
+    if (isMatch && step.behavior == Behavior::removed)
+      return;
+    if (step.behavior == Behavior::contiguous && !parts.empty() && parts.back().match == isMatch)
+      parts.back().end = end;
+    else
+      parts.push_back({begin, end, isMatch});
+  };
+  for (size_t from = 0; from <= text.size(); from = match.begin == match.end ? nextCharacter(text, match.end) : match.end) {
+    MatchResult found = step.pattern.find(text, from, memory.match, match, memory.error);
+    if (found == MatchResult::failed)
+      return false;
+    if (found == MatchResult::none)
+      break;
+    if (match.begin > done)
+      add(done, match.begin, false);
+    add(match.begin, match.end, true);
+    done = match.end;
+  }
+  if (done < text.size())
+    add(done, text.size(), false);
+  if (step.behavior == Behavior::merged_with_previous || step.behavior == Behavior::merged_with_next)
+    mergeMatches(parts, step.behavior == Behavior::merged_with_next);
+  return true;
+}
+
+} // namespace sinter::tokenizer
