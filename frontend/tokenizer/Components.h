@@ -16,9 +16,9 @@ namespace sinter::tokenizer {
 // One row of the section's table Step.
 struct StepSpec {
   tokens::StepKind kind;
-  std::optional<std::string> regex;
-  std::string literal;
-  std::string text;
+  std::optional<std::string> regex = {};
+  std::string literal = {};
+  std::string text = {};
   tokens::Behavior behavior = tokens::Behavior::isolated;
   bool invert = false;
   bool onlyFirst = false;
