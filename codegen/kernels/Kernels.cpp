@@ -16,7 +16,11 @@ LogicalResult buildKernel(ModuleOp module, StringRef name, SpecInterface spec, c
                                 << formatNames();
   KernelBuilder b(module, name, target);
   bool known = llvm::TypeSwitch<Attribute, bool>(spec)
+                   .Case([&](EmbedAttr embed) { return buildEmbed(b, embed), true; })
+                   .Case([&](RowsAttr rows) { return buildRows(b, rows), true; })
                    .Case([&](LinearAttr linear) { return buildLinear(b, linear), true; })
+                   .Case([&](RopeTableAttr rope) { return buildRopeTable(b, rope), true; })
+                   .Case([&](RotateAppendAttr rotate) { return buildRotateAppend(b, rotate), true; })
                    .Default([](Attribute) { return false; });
   b.finish();
   if (!known)

@@ -15,6 +15,11 @@ class KernelBuilder;
 mlir::LogicalResult buildKernel(mlir::ModuleOp module, llvm::StringRef name, SpecInterface spec, const Target &target);
 
 // One file each.
+void buildAttention(KernelBuilder &b, AttentionAttr spec);
+void buildEmbed(KernelBuilder &b, EmbedAttr spec);
 void buildLinear(KernelBuilder &b, LinearAttr spec);
+void buildRopeTable(KernelBuilder &b, RopeTableAttr spec);
+void buildRotateAppend(KernelBuilder &b, RotateAppendAttr spec);
+void buildRows(KernelBuilder &b, RowsAttr spec);
 
 } // namespace sinter::kern

@@ -6,7 +6,7 @@
 #include "dialects/kern/Kern.h"
 #include "mlir/IR/Value.h"
 
-namespace sinter {
+namespace sinter::kern {
 
 class KernelBuilder;
 
@@ -19,7 +19,7 @@ struct FloatRow {
 
 // A normalization and the vectors it reads, memref<(width or more)xf32>; `bias` only if the spec has one. Without a spec: none.
 struct RowNorm {
-  kern::NormSpecAttr spec = {};
+  NormSpecAttr spec = {};
   mlir::Value weight = {};
   mlir::Value bias = {};
 };
@@ -33,10 +33,10 @@ struct QuantizedRow {
 };
 
 // destination[c] = norm(source)[c] for c < width. In place is fine. Touches nothing but the `width` columns.
-void emitNormalizeRow(KernelBuilder &kernel, FloatRow source, int64_t width, const RowNorm &norm, FloatRow destination);
+void emitNormalizeRow(KernelBuilder &b, FloatRow source, int64_t width, const RowNorm &norm, FloatRow destination);
 
 // Normalizes (if `norm` has a spec) and quantizes for products with weights of `format`, without a buffer in between.
-void emitQuantizeRow(KernelBuilder &kernel, FloatRow source, int64_t width, const RowNorm &norm, const Format &format,
+void emitQuantizeRow(KernelBuilder &b, FloatRow source, int64_t width, const RowNorm &norm, const Format &format,
                      QuantizedRow destination);
 
-} // namespace sinter
+} // namespace sinter::kern
