@@ -24,6 +24,8 @@ endif()
 
 add_compile_options(-Wall -Wextra -Wno-unused-parameter -fvisibility=hidden)
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>)
+# Debian's interpreter, which python3-numpy belongs to.
+set(SINTER_PYTHON /usr/bin/python3)
 include_directories(${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
 if(SINTER_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)

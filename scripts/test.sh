@@ -11,7 +11,7 @@ jobs=$(nproc)
 results=build/test-results.xml
 status=0
 ctest --test-dir build --output-on-failure --no-tests=error --timeout 900 -j "$jobs" --output-junit "$PWD/$results" "$@" || status=$?
-python3 - "$results" <<'PY' || status=1
+/usr/bin/python3 - "$results" <<'PY' || status=1
 import sys, xml.etree.ElementTree as tree
 suite = tree.parse(sys.argv[1]).getroot()
 cases = suite.findall("testcase")
