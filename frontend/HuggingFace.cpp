@@ -1,0 +1,81 @@
+// A Hugging Face directory comes in, a tx module and what else the files say go out. Reads as the story: config,
+// family's traits, checkpoint, params, IR. Everything before the IR is free of LLVM and reports errors as text.
+
+#include "dialects/tx/Tx.h"
+#include "frontend/Decoder.h"
+#include "frontend/DecoderBuilder.h"
+#include "frontend/Frontend.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Verifier.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+
+namespace sinter {
+
+static llvm::Error asError(const std::string &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), "%s", message.c_str());
+}
+
+// The last part of the directory's name, also where it was given as "." or "models/..".
+static std::string modelName(const std::string &directory) {
+  llvm::SmallString<256> real;
+  if (llvm::sys::fs::real_path(directory, real))
+    real = directory;
+  return llvm::sys::path::filename(real).str();
+}
+
+static ModelInfo describe(const std::string &directory, const Config &config, const GenerationDefaults &generation,
+                          const std::vector<DecoderParam> &params) {
+  ModelInfo info;
+  info.name = modelName(directory);
+  info.family = std::string(config.family->modelType);
+  info.vocab = config.vocab;
+  info.hidden = config.hidden;
+  info.layers = config.layers;
+  info.trainedContext = config.context;
+  for (const DecoderParam &param : params) {
+    uint64_t elements = 1;
+    for (int64_t extent : param.shape)
+      elements *= static_cast<uint64_t>(extent);
+    info.parameters += elements;
+  }
+  info.bos = config.bos ? static_cast<int32_t>(*config.bos) : -1;
+  info.eos = config.eos;
+  info.generation = generation;
+  return info;
+}
+
+llvm::Expected<ImportedModel> importHuggingFace(const std::string &path, MLIRContext &context) {
+  llvm::StringRef trimmed = path;
+  while (trimmed.size() > 1 && trimmed.ends_with("/"))
+    trimmed = trimmed.drop_back();
+  const std::string directory = trimmed.str();
+  if (!llvm::sys::fs::is_directory(directory))
+    return asError(directory + ": expected a directory with config.json and model.safetensors");
+
+  std::string error;
+  Config config;
+  GenerationDefaults generation;
+  Decoder decoder;
+  Checkpoint checkpoint;
+  std::vector<const TensorEntry *> tensors;
+  if (!readConfig(directory, config, error) || !readGenerationConfig(directory, config, generation, error) ||
+      !resolveDecoder(config, decoder, error) || !openCheckpoint(directory, checkpoint, error))
+    return asError(error);
+  const std::vector<DecoderParam> params = decoderParams(decoder);
+  if (!bindParams(params, checkpoint, tensors, error))
+    return asError(error);
+
+  context.loadDialect<tx::TxDialect, func::FuncDialect>();
+  ImportedModel model;
+  model.module = buildDecoder(decoder, params, tensors, checkpoint, context);
+  model.info = describe(directory, config, generation, params);
+  if (failed(verify(*model.module)))
+    return asError(directory + ": the imported program does not verify; please report this");
+  return model;
+}
+
+} // namespace sinter
