@@ -30,8 +30,9 @@ const char *environment(const char *name);
 
 // ---- Threads ----
 
-// CPUs that this process may use: affinity mask and cgroup (v1, v2) quota, at least 1.
-uint32_t usableCpus();
+// CPUs that this process may use: affinity mask and cgroup (v1, v2) quota, at least 1. `root` goes before the paths of
+// /proc and /sys.
+uint32_t usableCpus(const char *root = "");
 
 // Bytes of a thread's stack so that `needed` bytes are left for its function.
 size_t stackBytes(size_t needed);

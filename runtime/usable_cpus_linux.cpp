@@ -60,16 +60,17 @@ void limitByV1(uint32_t *cpus, const char *folder) {
     limit(cpus, quota, period);
 }
 
-void limitByAncestors(uint32_t *cpus, const char *mount, const char *path,
+void limitByAncestors(uint32_t *cpus, const char *root, const char *mount, const char *path,
                       void (*limitBy)(uint32_t *cpus, const char *folder)) {
   char folder[kPathBytes];
-  int length = snprintf(folder, sizeof(folder), "%s%s", mount, path);
+  int mountLength = snprintf(folder, sizeof(folder), "%s%s", root, mount);
+  int length = snprintf(folder, sizeof(folder), "%s%s%s", root, mount, path);
   if (length < 0 || size_t(length) >= sizeof(folder))
     return;
   for (;;) {
     limitBy(cpus, folder);
     char *slash = strrchr(folder, '/');
-    if (!slash || size_t(slash - folder) < strlen(mount))
+    if (!slash || slash - folder < mountLength)
       return;
     *slash = 0;
   }
@@ -98,10 +99,11 @@ uint32_t affinityCpus() {
 
 } // namespace
 
-uint32_t sinter::platform::usableCpus() {
+uint32_t sinter::platform::usableCpus(const char *root) {
   uint32_t cpus = affinityCpus();
-  char text[4096];
-  if (!readText("/proc/self/cgroup", text, sizeof(text)))
+  char path[kPathBytes], text[4096];
+  snprintf(path, sizeof(path), "%s/proc/self/cgroup", root);
+  if (!readText(path, text, sizeof(text)))
     return cpus;
   // Lines "hierarchy:controllers:path"; version 2 has the hierarchy 0 and no controllers.
   for (char *line = text; *line;) {
@@ -109,13 +111,13 @@ uint32_t sinter::platform::usableCpus() {
     char *next = *end ? end + 1 : end;
     *end = 0;
     char *controllers = strchr(line, ':');
-    char *path = controllers ? strchr(controllers + 1, ':') : nullptr;
-    if (path) {
+    char *group = controllers ? strchr(controllers + 1, ':') : nullptr;
+    if (group) {
       if (strncmp(line, "0::", 3) == 0)
-        limitByAncestors(&cpus, "/sys/fs/cgroup", path + 1, limitByV2);
-      else if (namesCpu(controllers + 1, path)) {
-        limitByAncestors(&cpus, "/sys/fs/cgroup/cpu", path + 1, limitByV1);
-        limitByAncestors(&cpus, "/sys/fs/cgroup/cpu,cpuacct", path + 1, limitByV1);
+        limitByAncestors(&cpus, root, "/sys/fs/cgroup", group + 1, limitByV2);
+      else if (namesCpu(controllers + 1, group)) {
+        limitByAncestors(&cpus, root, "/sys/fs/cgroup/cpu", group + 1, limitByV1);
+        limitByAncestors(&cpus, root, "/sys/fs/cgroup/cpu,cpuacct", group + 1, limitByV1);
       }
     }
     line = next;
