@@ -16,6 +16,7 @@ LogicalResult buildKernel(ModuleOp module, StringRef name, SpecInterface spec, c
                                 << formatNames();
   KernelBuilder b(module, name, target);
   bool known = llvm::TypeSwitch<Attribute, bool>(spec)
+                   .Case([&](AttentionAttr attention) { return buildAttention(b, attention), true; })
                    .Case([&](EmbedAttr embed) { return buildEmbed(b, embed), true; })
                    .Case([&](RowsAttr rows) { return buildRows(b, rows), true; })
                    .Case([&](LinearAttr linear) { return buildLinear(b, linear), true; })

@@ -1,0 +1,52 @@
+// How attention is cut: which sizes its register tiles and blocks have for one spec on one target. Only numbers; the ops are
+// in Attention.cpp.
+#pragma once
+
+#include "codegen/kernels/CacheView.h"
+
+#include <algorithm>
+
+namespace sinter::kern {
+
+struct AttentionPlan {
+  // Queries of a unit are columns: column = token * group + head of the group. They are worked on `blockColumns` at a time.
+  int64_t group, columns, blockColumns, columnBlocks;
+  // Scores: blockColumns x scoreTiles vectors of sixteen tokens stay in registers. A step of the online softmax covers
+  // blockTiles tiles, a multiple of scoreTiles.
+  int64_t scoreTiles, blockTiles;
+  // Outputs: blockColumns x valueVectors vectors of sixteen columns of a head stay in registers.
+  int64_t valueVectors;
+  // Tiles are widened to f32 in scratch first: worth it where more than one block of columns reads them.
+  bool staged;
+
+  int64_t paddedColumns() const { return columnBlocks * blockColumns; }
+
+  AttentionPlan(AttentionAttr spec, const Target &target) {
+    group = spec.getHeads() / spec.getKvHeads();
+    columns = group * spec.getTokensPerUnit();
+    // Registers, in vectors of sixteen floats: 32, 8 or 4. A register tile needs its accumulators, one vector per row or
+    // column of values it multiplies, and one for the broadcast factor; AVX-512 keeps four more for masks' constants.
+    int64_t registers = target.vectorBytes == 64 ? 32 : 16, vectors = registers * target.vectorBytes / 64;
+    int64_t usable = vectors == 32 ? 28 : vectors;
+    int64_t mostColumns = vectors == 32 ? 8 : vectors - 2;
+    columnBlocks = (columns + mostColumns - 1) / mostColumns;
+    blockColumns = (columns + columnBlocks - 1) / columnBlocks;
+
+    auto fits = [&](int64_t count) { return blockColumns * count + count + 1 <= usable; };
+    for (scoreTiles = 8; scoreTiles > 1 && !fits(scoreTiles);)
+      scoreTiles /= 2;
+    int64_t headVectors = (spec.getHeadDim() + kCacheTile - 1) / kCacheTile;
+    int64_t most = 1;
+    while (most < headVectors && fits(most + 1))
+      ++most;
+    int64_t pieces = (headVectors + most - 1) / most;
+    valueVectors = (headVectors + pieces - 1) / pieces;
+
+    staged = columnBlocks > 1 && !spec.getElement().isF32();
+    // With one block of columns every key and value is read once, and long blocks save rescaling; with several, what they
+    // share should stay in the first-level cache.
+    blockTiles = std::max<int64_t>(scoreTiles, columnBlocks > 1 ? 4 : 8);
+  }
+};
+
+} // namespace sinter::kern
