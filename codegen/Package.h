@@ -13,24 +13,28 @@
 namespace sinter {
 
 struct PackageContents {
-  mlir::ModuleOp module;                 // planned sched, with the tx.params the weights come from
+  mlir::ModuleOp module; // planned sched, with the tx.params the weights come from
   ModelInfo info;
   std::vector<CompiledKernels> code;
-  std::vector<uint8_t> tokenizer;        // may be empty
-  std::string chatTemplate;              // may be empty
+  std::vector<uint8_t> tokenizer; // may be empty
+  std::string chatTemplate;       // may be empty
 };
 
-struct FormatUse { std::string format; uint64_t parameters = 0, bytes = 0; };
+struct FormatUse {
+  std::string format;
+  uint64_t parameters = 0, bytes = 0;
+};
 
 struct PackageStats {
   uint64_t fileBytes = 0, weightBytes = 0, codeBytes = 0, tokenizerBytes = 0, manifestBytes = 0;
   uint64_t arenaBytes = 0, cacheBytes = 0, scratchBytesPerThread = 0;
-  double bitsPerWeight = 0;              // weight bytes * 8 / parameters
+  double bitsPerWeight = 0; // weight bytes * 8 / parameters
   std::vector<FormatUse> formats;
 };
 
 // `progress` (may be empty) is called with bytes of weights done and in all.
-llvm::Expected<PackageStats> writePackage(const PackageContents &contents, tx::ParamReader &reader, const std::string &path,
+llvm::Expected<PackageStats> writePackage(const PackageContents &contents, tx::ParamReader &reader,
+                                          const std::string &path,
                                           const std::function<void(uint64_t, uint64_t)> &progress);
 
 } // namespace sinter

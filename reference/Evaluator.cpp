@@ -1,6 +1,6 @@
-// Walks @forward and computes every op as it stands, one after another, in f32. Values are dropped after their last use.
-// Caches simply keep every row. The formats that params will be stored in (`as "q4"`) are ignored: the evaluator is the
-// model in floats, which quantized artifacts are measured against.
+// Walks @forward and computes every op as it stands, one after another, in f32. Values are dropped after their last
+// use. Caches simply keep every row. The formats that params will be stored in (`as "q4"`) are ignored: the evaluator
+// is the model in floats, which quantized artifacts are measured against.
 
 #include "reference/Evaluator.h"
 

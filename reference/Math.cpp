@@ -1,6 +1,6 @@
-// Norms, activations, rotation and attention, written as their definitions in TxOps.td read. Products are Eigen's in f32;
-// what decides over many numbers at once (mean squares, the softmax's sum) is summed in double, so that the specification
-// is closer to the exact result than anything compared with it.
+// Norms, activations, rotation and attention, written as their definitions in TxOps.td read. Products are Eigen's in
+// f32; what decides over many numbers at once (mean squares, the softmax's sum) is summed in double, so that the
+// specification is closer to the exact result than anything compared with it.
 
 #include "reference/Math.h"
 

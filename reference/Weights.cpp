@@ -1,6 +1,6 @@
-// Small models (their params as f32 within kKeepBytes) are converted once. Larger ones are streamed: a product takes its
-// param in blocks of rows, one block per thread at a time. Either way a block of output columns is one Eigen product, so the
-// result does not depend on the number of threads.
+// Small models (their params as f32 within kKeepBytes) are converted once. Larger ones are streamed: a product takes
+// its param in blocks of rows, one block per thread at a time. Either way a block of output columns is one Eigen
+// product, so the result does not depend on the number of threads.
 
 #include "reference/Weights.h"
 
@@ -58,15 +58,16 @@ Error Weights::gather(mlir::FlatSymbolRefAttr name, ArrayRef<uint32_t> indices, 
   out.resize(indices.size(), paramColumns(*param));
   for (auto [t, index] : llvm::enumerate(indices)) {
     if (int64_t(index) >= paramRows(*param))
-      return createStringError("reference: id " + Twine(index) + " is past the " + Twine(paramRows(*param)) + " rows of @" +
-                               name.getValue());
+      return createStringError("reference: id " + Twine(index) + " is past the " + Twine(paramRows(*param)) +
+                               " rows of @" + name.getValue());
     if (Error error = reader.readRows(*param, index, 1, out.row(t).data()))
       return error;
   }
   return Error::success();
 }
 
-Error Weights::multiply(mlir::FlatSymbolRefAttr name, const Rows &input, Eigen::Ref<Rows, 0, Eigen::OuterStride<>> out) {
+Error Weights::multiply(mlir::FlatSymbolRefAttr name, const Rows &input,
+                        Eigen::Ref<Rows, 0, Eigen::OuterStride<>> out) {
   Expected<tx::ParamOp> param = find(name);
   if (!param)
     return param.takeError();
@@ -78,7 +79,8 @@ Error Weights::multiply(mlir::FlatSymbolRefAttr name, const Rows &input, Eigen::
       return found.takeError();
     whole = *found;
   }
-  const int64_t blockRows = std::max<int64_t>(1, std::min<int64_t>(kBlockBytes / int64_t(sizeof(float)) / columns, 512));
+  const int64_t blockRows =
+      std::max<int64_t>(1, std::min<int64_t>(kBlockBytes / int64_t(sizeof(float)) / columns, 512));
   std::mutex mutex;
   Error failure = Error::success();
   parallelFor(0, (rows + blockRows - 1) / blockRows, [&](size_t block) {

@@ -1,7 +1,7 @@
-// tx.param -> f32 rows. A file is mapped read-only the first time one of its params is read, and stays mapped; its pages
-// are given back after each read, so that what stays resident is one call's range per thread and not the model. (The page
-// cache keeps them: reading a range again costs faults, not disk.) Every range is checked against the file's size
-// before the first byte is touched, because offsets come from the file's own header.
+// tx.param -> f32 rows. A file is mapped read-only the first time one of its params is read, and stays mapped; its
+// pages are given back after each read, so that what stays resident is one call's range per thread and not the model.
+// (The page cache keeps them: reading a range again costs faults, not disk.) Every range is checked against the file's
+// size before the first byte is touched, because offsets come from the file's own header.
 
 #include "dialects/tx/ParamReader.h"
 
@@ -36,7 +36,9 @@ struct ParamReader::MappedFile {
 
 // Plain loops over unaligned elements; each becomes a few vector instructions on any target.
 
-static void convertF32(const unsigned char *bytes, int64_t count, float *out) { memcpy(out, bytes, count * sizeof(float)); }
+static void convertF32(const unsigned char *bytes, int64_t count, float *out) {
+  memcpy(out, bytes, count * sizeof(float));
+}
 
 static void convertBF16(const unsigned char *bytes, int64_t count, float *out) {
   for (int64_t i = 0; i < count; ++i) {
@@ -47,8 +49,8 @@ static void convertBF16(const unsigned char *bytes, int64_t count, float *out) {
   }
 }
 
-// Puts exponent and mantissa where f32 has them and corrects the exponent's bias (15 against 127) with a multiplication by
-// 2^112, which also normalizes subnormals. Infinities and NaNs then get f32's exponent for them.
+// Puts exponent and mantissa where f32 has them and corrects the exponent's bias (15 against 127) with a multiplication
+// by 2^112, which also normalizes subnormals. Infinities and NaNs then get f32's exponent for them.
 static void convertF16(const unsigned char *bytes, int64_t count, float *out) {
   for (int64_t i = 0; i < count; ++i) {
     uint16_t half;

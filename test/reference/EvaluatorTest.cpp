@@ -142,11 +142,13 @@ TEST(Evaluator, StepsDoNotMatter) {
   Rows steps = evaluate(file.path, body);
   mlir::MLIRContext context;
   context.loadDialect<tx::TxDialect, mlir::func::FuncDialect>();
-  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::parseSourceString<mlir::ModuleOp>(program(file.path, body), &context);
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      mlir::parseSourceString<mlir::ModuleOp>(program(file.path, body), &context);
   tx::ParamReader reader;
   Evaluator evaluator(*module, reader);
   std::vector<std::string> taps;
-  Rows whole = cantFail(evaluator.forward({3, 1, 4, 1, 5, 9}, [&](StringRef name, const Rows &) { taps.push_back(name.str()); }));
+  Rows whole = cantFail(
+      evaluator.forward({3, 1, 4, 1, 5, 9}, [&](StringRef name, const Rows &) { taps.push_back(name.str()); }));
   EXPECT_LT((whole - steps).cwiseAbs().maxCoeff(), 1e-5f);
   EXPECT_EQ(taps, std::vector<std::string>{"layers.0"});
 }

@@ -1,9 +1,9 @@
-// The evaluator against the logits and greedy ids that Hugging Face's implementation gives (shared goldens), for the model
-// in the repository and for those beside it, where they are present.
+// The evaluator against the logits and greedy ids that Hugging Face's implementation gives (shared goldens), for the
+// model in the repository and for those beside it, where they are present.
 
 #include "frontend/Frontend.h"
-#include "reference/Evaluator.h"
 #include "mlir/IR/MLIRContext.h"
+#include "reference/Evaluator.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -27,7 +27,8 @@ class Golden : public testing::TestWithParam<const char *> {};
 
 TEST_P(Golden, LogitsAndGreedyIds) {
   const std::string name = GetParam();
-  const std::string directory = (name == "tales" ? SINTER_SOURCE_DIR "/models/" : std::string(kShared) + "/models/") + name;
+  const std::string directory =
+      (name == "tales" ? SINTER_SOURCE_DIR "/models/" : std::string(kShared) + "/models/") + name;
   ErrorOr<std::unique_ptr<MemoryBuffer>> text = MemoryBuffer::getFile(std::string(kShared) + "/goldens/decoders.json");
   if (!text)
     GTEST_SKIP() << "no goldens at " << kShared;
