@@ -1,0 +1,105 @@
+// Opens packages through the C API, as any program would, and turns its status codes into exceptions.
+
+#include "tools/Artifact.h"
+
+#include <charconv>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace sinter {
+
+Artifact::Artifact(const std::string &path, const std::string &isa) : file(path) {
+  sinter_model_options options = {SINTER_API_VERSION, isa.empty() ? nullptr : isa.c_str()};
+  sinter_model *opened = nullptr;
+  sinter_error error = {};
+  if (sinter_model_open(path.c_str(), &options, &opened, &error) != SINTER_OK)
+    throw Failure(error.message);
+  handle.reset(opened);
+  sinter_model_get_info(opened, &description);
+  std::string reason;
+  if (description.tokenizer && !text.open(description.tokenizer, description.tokenizer_size, reason))
+    throw Failure(path + ": " + reason);
+}
+
+const Tokenizer &Artifact::tokenizer() const {
+  if (!hasTokenizer())
+    throw Failure(file + " has no tokenizer: give ids with --prompt-ids");
+  return text;
+}
+
+std::vector<uint32_t> Artifact::encode(const std::string &prompt, bool special) const {
+  std::vector<uint32_t> ids;
+  std::string error;
+  if (!tokenizer().encode(prompt, special ? SINTER_ADD_SPECIAL | SINTER_PARSE_SPECIAL : 0, ids, error))
+    throw Failure(file + ": " + error);
+  return ids;
+}
+
+std::string Artifact::decode(const std::vector<uint32_t> &ids, uint32_t flags) const {
+  std::string result, error;
+  if (!tokenizer().decode(ids, flags, result, error))
+    throw Failure(file + ": " + error);
+  return result;
+}
+
+static sinter_session_options sessionOptions(uint32_t threads, uint32_t context) {
+  return {SINTER_API_VERSION, threads, context, nullptr, 0};
+}
+
+sinter_memory_plan Artifact::plan(uint32_t threads, uint32_t context) const {
+  sinter_session_options options = sessionOptions(threads, context);
+  sinter_memory_plan result = {};
+  sinter_error error = {};
+  if (sinter_plan(model(), &options, &result, &error) != SINTER_OK)
+    throw Failure(error.message);
+  return result;
+}
+
+Session Artifact::createSession(uint32_t threads, uint32_t context) const {
+  sinter_session_options options = sessionOptions(threads, context);
+  sinter_session *session = nullptr;
+  sinter_error error = {};
+  if (sinter_session_create(model(), &options, &session, &error) != SINTER_OK)
+    throw Failure(error.message);
+  return Session(session);
+}
+
+void check(const Session &session, sinter_status status) {
+  if (status != SINTER_OK)
+    throw Failure(sinter_session_error(session.get()));
+}
+
+std::vector<uint32_t> parseIds(const std::string &text) {
+  std::vector<uint32_t> ids;
+  for (size_t begin = 0; begin <= text.size();) {
+    size_t end = std::min(text.find(',', begin), text.size());
+    uint32_t id = 0;
+    std::from_chars_result parsed = std::from_chars(text.data() + begin, text.data() + end, id);
+    if (parsed.ec != std::errc() || parsed.ptr != text.data() + end)
+      throw Failure("'" + text.substr(begin, end - begin) + "' in the list of ids is not a token id");
+    ids.push_back(id);
+    begin = end + 1;
+  }
+  return ids;
+}
+
+std::string readText(const std::string &path) {
+  std::FILE *stream = path == "-" ? stdin : std::fopen(path.c_str(), "rb");
+  if (!stream)
+    throw Failure("cannot open " + path + ": " + std::strerror(errno));
+  std::string text;
+  char block[65536];
+  errno = 0;
+  while (size_t count = std::fread(block, 1, sizeof block, stream))
+    text.append(block, count);
+  bool failed = std::ferror(stream) != 0;
+  int reason = errno;
+  if (stream != stdin)
+    std::fclose(stream);
+  if (failed)
+    throw Failure("cannot read " + path + ": " + std::strerror(reason));
+  return text;
+}
+
+} // namespace sinter

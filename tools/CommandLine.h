@@ -1,0 +1,27 @@
+// What sinter and sinterc share in reading a command line: usage errors are one line and exit code 1, as all errors are.
+#pragma once
+
+#include "tools/Failure.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+namespace sinter {
+
+// Parses, runs the callbacks, and returns the program's exit code.
+inline int runCommandLine(CLI::App &app, int argc, char **argv) {
+  std::string name = app.get_name();
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::ParseError &error) {
+    if (error.get_exit_code() == 0) // --help, --version
+      return app.exit(error);
+    std::fprintf(stderr, "%s: %s (see %s --help)\n", name.c_str(), error.what(), name.c_str());
+  } catch (const std::exception &error) {
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
+  }
+  return 1;
+}
+
+} // namespace sinter

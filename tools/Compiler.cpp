@@ -1,0 +1,264 @@
+// The compiler from end to end: a model directory becomes a tx module, the pipeline makes a schedule of it, every target's
+// kernels are built, and the package writer streams the weights. This file joins the folders and measures; what each step
+// does is theirs.
+
+#include "tools/Compiler.h"
+
+#include "codegen/Codegen.h"
+#include "codegen/Package.h"
+#include "codegen/targets/Target.h"
+#include "dialects/Formats.h"
+#include "dialects/sched/Sched.h"
+#include "frontend/Frontend.h"
+#include "frontend/tokenizer/TokenizerCompiler.h"
+#include "passes/Pipeline.h"
+#include "runtime/sinter.h"
+#include "tools/PrintAfter.h"
+#include "tools/VerifyTargets.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/Support/FileSystem.h"
+
+#include <chrono>
+#include <sys/resource.h>
+
+namespace sinter {
+
+namespace {
+
+// What each step reads and writes.
+struct Compilation {
+  Compilation(const CompileOptions &options, Progress &progress, CompileReport &report)
+      : options(options), progress(progress), report(report) {}
+  const CompileOptions &options;
+  Progress &progress;
+  CompileReport &report;
+  mlir::MLIRContext context;
+  std::string diagnostic; // the first error that MLIR reported since the last step began
+  std::vector<const Target *> targets;
+  ImportedModel model;
+  mlir::OwningOpRef<mlir::ModuleOp> specification; // the tx module as imported, kept for --verify
+  PipelineOptions pipeline;
+  PackageContents package;
+  tx::ParamReader reader;
+};
+
+using Step = llvm::Error (*)(Compilation &);
+
+} // namespace
+
+static llvm::Error fail(const std::string &message) { return llvm::createStringError(message); }
+
+static llvm::Error checkOptions(Compilation &c) {
+  const CompileOptions &options = c.options;
+  for (const std::string &name : {options.format, options.embedFormat})
+    if (!name.empty() && !findFormat(name))
+      return fail("there is no format '" + name + "'; there are: " + formatNames());
+  std::string problem;
+  if (!parseTargets(options.targets, c.targets, problem))
+    return fail(problem);
+  llvm::sys::fs::file_status status;
+  if (!options.output.empty() && !llvm::sys::fs::status(options.output, status) &&
+      !llvm::sys::fs::is_regular_file(status))
+    return fail(options.output + " exists and is not a regular file");
+  return llvm::Error::success();
+}
+
+static llvm::Error importModel(Compilation &c) {
+  llvm::Expected<ImportedModel> imported = importHuggingFace(c.options.model, c.context);
+  if (!imported)
+    return imported.takeError();
+  c.model = std::move(*imported);
+  const ModelInfo &info = c.model.info;
+  int64_t context = c.options.context ? c.options.context : std::min<int64_t>(info.trainedContext, 4096);
+  if (context > info.trainedContext)
+    c.report.warnings.push_back(info.name + " was trained for a context of " + std::to_string(info.trainedContext) +
+                                " tokens; text past that will be poor");
+  c.pipeline = {c.options.format, c.options.embedFormat, c.options.cacheElement, context, c.options.prefillTokens};
+  c.report.model = info.name;
+  c.report.family = info.family;
+  c.report.parameters = info.parameters;
+  c.report.layers = static_cast<uint64_t>(info.layers);
+  c.report.context = static_cast<uint64_t>(context);
+  if (c.options.verify)
+    c.specification = c.model.module->clone();
+  return llvm::Error::success();
+}
+
+static llvm::Error runPipeline(Compilation &c) {
+  mlir::PassManager passes(&c.context);
+  buildPipeline(passes, c.pipeline);
+  std::string problem;
+  if (!c.options.printAfter.empty() && !printAfterPass(passes, c.options.printAfter, problem))
+    return fail(problem);
+  if (mlir::failed(passes.run(*c.model.module)))
+    return fail("the pipeline failed");
+  c.model.module->walk([&](sched::KernelOp) { ++c.report.kernels; });
+  c.model.module->walk([&](sched::FuncOp entry) {
+    EntrySize size = {entry.getSymName().str(), 0, 0};
+    entry.walk([&](sched::DispatchOp dispatch) {
+      ++size.dispatches;
+      size.barriers += dispatch.getBarrier();
+    });
+    c.report.entries.push_back(size);
+  });
+  return llvm::Error::success();
+}
+
+static llvm::Error compileTargets(Compilation &c) {
+  for (const Target *target : c.targets) {
+    c.progress.update(c.package.code.size(), c.targets.size(), target->name.str());
+    llvm::Expected<CompiledKernels> code = compileKernels(*c.model.module, *target);
+    if (!code)
+      return code.takeError();
+    c.report.targets.push_back({target->name.str(), code->image.size()});
+    c.package.code.push_back(std::move(*code));
+  }
+  return llvm::Error::success();
+}
+
+static llvm::Error compileText(Compilation &c) {
+  std::string problem;
+  if (!compileTokenizer(c.options.model, c.package.tokenizer, problem) ||
+      !readChatTemplate(c.options.model, c.package.chatTemplate, problem))
+    return fail(problem);
+  return llvm::Error::success();
+}
+
+static llvm::Error write(Compilation &c) {
+  c.package.module = *c.model.module;
+  c.package.info = c.model.info;
+  auto progress = [&](uint64_t done, uint64_t total) {
+    double seconds = c.progress.seconds();
+    uint64_t rate = seconds > 0 ? static_cast<uint64_t>(static_cast<double>(done) / seconds / 1e6) : 0;
+    c.progress.update(done, total, std::to_string(rate) + " MB/s");
+  };
+  llvm::Expected<PackageStats> stats = writePackage(c.package, c.reader, c.options.output, progress);
+  if (!stats)
+    return stats.takeError();
+  CompileReport &report = c.report;
+  report.fileBytes = stats->fileBytes;
+  report.weightBytes = stats->weightBytes;
+  report.codeBytes = stats->codeBytes;
+  report.tokenizerBytes = stats->tokenizerBytes;
+  report.manifestBytes = stats->manifestBytes;
+  report.bitsPerWeight = stats->bitsPerWeight;
+  for (const FormatUse &use : stats->formats)
+    report.formats.push_back({use.format, use.parameters, use.bytes});
+  return llvm::Error::success();
+}
+
+// Asks the runtime what one session of the package will need.
+static llvm::Error planMemory(Compilation &c) {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  c.report.peakCompilerBytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+
+  sinter_model *model = nullptr;
+  sinter_error problem = {};
+  sinter_status status = sinter_model_open(c.options.output.c_str(), nullptr, &model, &problem);
+  if (status == SINTER_ERROR_UNSUPPORTED) // compiled for other machines
+    return llvm::Error::success();
+  if (status != SINTER_OK)
+    return fail(problem.message);
+  sinter_memory_plan plan = {};
+  sinter_session *session = nullptr;
+  status = sinter_plan(model, nullptr, &plan, &problem);
+  if (status == SINTER_OK)
+    status = sinter_session_create(model, nullptr, &session, &problem);
+  if (status == SINTER_OK) {
+    c.report.peakRuntimeBytes = plan.weights + plan.code + plan.manifest + plan.block + plan.stacks + plan.model;
+    c.report.threads = sinter_threads(session);
+  }
+  sinter_session_destroy(session);
+  sinter_model_close(model);
+  return status == SINTER_OK ? llvm::Error::success() : fail(problem.message);
+}
+
+static llvm::Error verify(Compilation &c) {
+  return verifyTargets(c.options, *c.specification, c.reader, c.progress, c.report);
+}
+
+// Prints a stage to the output file, or to standard output where there is none. A file appears only when it is complete.
+static llvm::Error emitStage(Compilation &c) {
+  std::string path = c.options.output.empty() ? "-" : c.options.output;
+  return llvm::writeToOutput(path, [&](llvm::raw_ostream &out) -> llvm::Error {
+    const std::string &stage = c.options.emit;
+    if (stage == "tx" || stage == "sched") {
+      out << *c.model.module << "\n";
+    } else {
+      KernelStage kernelStage = stage == "kern"   ? KernelStage::kern
+                                : stage == "llvm" ? KernelStage::llvm
+                                                  : KernelStage::assembly;
+      if (llvm::Error error = printKernels(*c.model.module, *c.targets.back(), kernelStage, out))
+        return error;
+    }
+    out.flush();
+    auto &stream = static_cast<llvm::raw_fd_ostream &>(out);
+    if (std::error_code problem = stream.error()) {
+      stream.clear_error();
+      return fail("cannot write " + (path == "-" ? "to standard output" : path) + ": " + problem.message());
+    }
+    return llvm::Error::success();
+  });
+}
+
+// The story: which steps make what was asked for.
+static std::vector<std::pair<const char *, Step>> stepsFor(const CompileOptions &options) {
+  std::vector<std::pair<const char *, Step>> steps = {{"options", checkOptions}, {"import", importModel}};
+  if (options.emit == "tx")
+    steps.push_back({"emit", emitStage});
+  if (options.emit != "tx" || !options.printAfter.empty())
+    steps.push_back({"passes", runPipeline});
+  if (!options.emit.empty() && options.emit != "tx")
+    steps.push_back({"emit", emitStage});
+  if (!options.emit.empty() || options.output.empty())
+    return steps;
+  steps.insert(steps.end(), {{"kernels", compileTargets}, {"tokenizer", compileText}, {"weights", write},
+                             {"plan", planMemory}});
+  if (options.verify)
+    steps.push_back({"verify", verify});
+  return steps;
+}
+
+bool compile(const CompileOptions &options, Progress &progress, CompileReport &report, std::string &error) {
+  Compilation c(options, progress, report);
+  c.context.loadDialect<tx::TxDialect, kern::KernDialect, sched::SchedDialect, mlir::func::FuncDialect>();
+  if (!options.printAfter.empty())
+    c.context.disableMultithreading(); // the printer sees whole modules
+  mlir::ScopedDiagnosticHandler handler(&c.context, [&](mlir::Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error && c.diagnostic.empty())
+      c.diagnostic = diagnostic.str();
+    return mlir::success();
+  });
+  for (const auto &[name, step] : stepsFor(options)) {
+    progress.stage(name);
+    auto begin = std::chrono::steady_clock::now();
+    if (llvm::Error failure = step(c)) {
+      error = llvm::toString(std::move(failure));
+      if (!c.diagnostic.empty())
+        error += ": " + c.diagnostic;
+      std::replace(error.begin(), error.end(), '\n', ' ');
+      return false;
+    }
+    report.stages.push_back({name, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()});
+  }
+  return true;
+}
+
+std::vector<std::pair<std::string, std::string>> formatSummaries() {
+  std::vector<std::pair<std::string, std::string>> summaries;
+  for (const Format &format : formats())
+    summaries.push_back({std::string(format.name), std::string(format.summary)});
+  return summaries;
+}
+
+std::vector<std::string> targetNames() {
+  std::vector<std::string> names;
+  for (const Target &target : targets())
+    names.push_back(target.name.str());
+  return names;
+}
+
+} // namespace sinter
