@@ -1,4 +1,4 @@
-// Opens packages through the C API, as any program would, and turns its status codes into exceptions.
+// Opens packages through the public API, as any program would.
 
 #include "tools/Artifact.h"
 
@@ -10,13 +10,8 @@
 namespace sinter {
 
 Artifact::Artifact(const std::string &path, const std::string &isa) : file(path) {
-  sinter_model_options options = {SINTER_API_VERSION, isa.empty() ? nullptr : isa.c_str()};
-  sinter_model *opened = nullptr;
-  sinter_error error = {};
-  if (sinter_model_open(path.c_str(), &options, &opened, &error) != SINTER_OK)
-    throw Failure(error.message);
-  handle.reset(opened);
-  sinter_model_get_info(opened, &description);
+  opened.open(path, isa.empty() ? nullptr : isa.c_str()).orThrow();
+  description = opened.info();
   std::string reason;
   if (description.tokenizer && !text.open(description.tokenizer, description.tokenizer_size, reason))
     throw Failure(path + ": " + reason);
@@ -43,31 +38,23 @@ std::string Artifact::decode(const std::vector<uint32_t> &ids, uint32_t flags) c
   return result;
 }
 
-static sinter_session_options sessionOptions(uint32_t threads, uint32_t context) {
-  return {SINTER_API_VERSION, threads, context, nullptr, 0};
+static SessionOptions sessionOptions(uint32_t threads, uint32_t context) {
+  SessionOptions options;
+  options.threads = threads;
+  options.context = context;
+  return options;
 }
 
 sinter_memory_plan Artifact::plan(uint32_t threads, uint32_t context) const {
-  sinter_session_options options = sessionOptions(threads, context);
   sinter_memory_plan result = {};
-  sinter_error error = {};
-  if (sinter_plan(model(), &options, &result, &error) != SINTER_OK)
-    throw Failure(error.message);
+  opened.plan(result, sessionOptions(threads, context)).orThrow();
   return result;
 }
 
 Session Artifact::createSession(uint32_t threads, uint32_t context) const {
-  sinter_session_options options = sessionOptions(threads, context);
-  sinter_session *session = nullptr;
-  sinter_error error = {};
-  if (sinter_session_create(model(), &options, &session, &error) != SINTER_OK)
-    throw Failure(error.message);
-  return Session(session);
-}
-
-void check(const Session &session, sinter_status status) {
-  if (status != SINTER_OK)
-    throw Failure(sinter_session_error(session.get()));
+  Session session;
+  session.create(opened, sessionOptions(threads, context)).orThrow();
+  return session;
 }
 
 std::vector<uint32_t> parseIds(const std::string &text) {

@@ -1,21 +1,15 @@
 // A compiled package opened for the tools: the model, its tokenizer if it has one, and sessions on it. Everything here
-// throws Failure with a message that names the file.
+// throws with a message that says what is wrong with which file.
 #pragma once
 
-#include "runtime/sinter.h"
+#include "runtime/sinter.hpp"
 #include "runtime/tokenizer/sinter_tokenizer.hpp"
 #include "tools/Failure.h"
 
-#include <memory>
 #include <string>
 #include <vector>
 
 namespace sinter {
-
-struct SessionDeleter {
-  void operator()(sinter_session *session) const { sinter_session_destroy(session); }
-};
-using Session = std::unique_ptr<sinter_session, SessionDeleter>;
 
 class Artifact {
 public:
@@ -23,7 +17,7 @@ public:
   explicit Artifact(const std::string &path, const std::string &isa = "");
 
   const std::string &path() const { return file; }
-  const sinter_model *model() const { return handle.get(); }
+  const Model &model() const { return opened; }
   const sinter_model_info &info() const { return description; }
   // False for models that come without one.
   bool hasTokenizer() const { return static_cast<bool>(text); }
@@ -38,17 +32,11 @@ public:
   Session createSession(uint32_t threads, uint32_t context) const;
 
 private:
-  struct Close {
-    void operator()(sinter_model *model) const { sinter_model_close(model); }
-  };
   std::string file;
-  std::unique_ptr<sinter_model, Close> handle;
+  Model opened;
   sinter_model_info description = {};
   Tokenizer text;
 };
-
-// Throws what the session's last call said unless `status` is SINTER_OK.
-void check(const Session &session, sinter_status status);
 
 // "1,2,3" to ids; throws a Failure that quotes what is not a number.
 std::vector<uint32_t> parseIds(const std::string &text);

@@ -2,6 +2,7 @@
 // can be measured and two runs do the same work. A first, unmeasured round brings pages and caches to rest; then medians.
 
 #include "tools/Artifact.h"
+#include "tools/CommandLine.h"
 #include "tools/Commands.h"
 #include "tools/Interrupt.h"
 #include "tools/Output.h"
@@ -32,16 +33,16 @@ static std::vector<uint32_t> randomIds(uint32_t count, uint32_t vocab) {
   return ids;
 }
 
-static Rates measure(const Session &session, const std::vector<uint32_t> &prompt, const std::vector<uint32_t> &gen) {
+static Rates measure(Session &session, const std::vector<uint32_t> &prompt, const std::vector<uint32_t> &gen) {
   using Clock = std::chrono::steady_clock;
   Rates rates;
-  sinter_reset(session.get());
+  session.reset();
   Clock::time_point begin = Clock::now();
   if (!prompt.empty())
-    check(session, sinter_prefill(session.get(), prompt.data(), prompt.size()));
+    session.prefill(prompt).orThrow();
   Clock::time_point middle = Clock::now();
   for (uint32_t id : gen)
-    check(session, sinter_decode(session.get(), id));
+    session.decode(id).orThrow();
   Clock::time_point end = Clock::now();
   rates.prefill = static_cast<double>(prompt.size()) / std::chrono::duration<double>(middle - begin).count();
   rates.decode = static_cast<double>(gen.size()) / std::chrono::duration<double>(end - middle).count();
@@ -83,7 +84,7 @@ static void bench(const BenchOptions &options) {
   }
   if (interrupted())
     throw CLI::RuntimeError(kInterruptedExitCode);
-  uint32_t threads = sinter_threads(session.get());
+  uint32_t threads = session.threads();
   if (options.json) {
     printJson({{"prompt_tokens", options.promptTokens},
                {"gen_tokens", options.genTokens},
@@ -117,10 +118,10 @@ void addBenchCommand(CLI::App &app) {
   command->add_option("--gen-tokens", options->genTokens, "tokens decoded one by one after them, 0: skip")
       ->capture_default_str();
   command->add_option("--threads", options->threads, "default: the processors this process may use")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   command->add_option("--repeat", options->repeat, "measured rounds, after one that is not")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   command->add_option("--isa", options->isa, "use this code of the package, e.g. x86-64-avx2");
   command->add_flag("--json", options->json, "print the medians and every round as JSON");
   command->footer("Example:\n  sinter bench tales.sinter --prompt-tokens 128 --gen-tokens 64 --threads 2\n");

@@ -8,6 +8,17 @@
 
 namespace sinter {
 
+// Like CLI::PositiveNumber, with a message that people can read.
+inline CLI::Validator positive() {
+  return CLI::Validator(
+      [](const std::string &text) {
+        double number = 0;
+        bool valid = CLI::detail::lexical_cast(text, number) && number > 0;
+        return valid ? std::string() : "expected a number above 0, found '" + text + "'";
+      },
+      ">0");
+}
+
 // Parses, runs the callbacks, and returns the program's exit code.
 inline int runCommandLine(CLI::App &app, int argc, char **argv) {
   std::string name = app.get_name();

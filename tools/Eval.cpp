@@ -3,6 +3,7 @@
 // is a sequence of its own; its first token is given, every later one is scored.
 
 #include "tools/Artifact.h"
+#include "tools/CommandLine.h"
 #include "tools/Commands.h"
 #include "tools/Documents.h"
 #include "tools/Interrupt.h"
@@ -55,29 +56,29 @@ static uint32_t mostLikely(const float *logits, uint32_t count) {
   return static_cast<uint32_t>(std::max_element(logits, logits + count) - logits);
 }
 
-// Appends `count` ids to the sequence and keeps the logits after each.
-static void scoreRows(const Session &session, const uint32_t *ids, size_t count, LogitRows &rows) {
-  rows.values.resize(count * rows.vocab);
-  auto keep = [](void *user, size_t index, const float *logits) {
-    auto *into = static_cast<LogitRows *>(user);
-    std::copy(logits, logits + into->vocab, into->values.begin() + static_cast<std::ptrdiff_t>(index * into->vocab));
-    return 0;
+// Appends ids to the sequence and keeps the logits after each.
+static void scoreRows(Session &session, const std::vector<uint32_t> &ids, LogitRows &rows) {
+  rows.values.resize(ids.size() * rows.vocab);
+  auto keep = [&](size_t index, const float *logits) {
+    std::copy(logits, logits + rows.vocab, rows.values.begin() + static_cast<std::ptrdiff_t>(index * rows.vocab));
   };
-  check(session, sinter_score(session.get(), ids, count, keep, &rows));
+  session.score(ids, keep).orThrow();
 }
 
-static void scoreDocument(const Session &session, const Session &other, const std::vector<uint32_t> &ids, uint32_t vocab,
+static void scoreDocument(Session &session, Session &other, const std::vector<uint32_t> &ids, uint32_t vocab,
                           Score &score) {
   constexpr size_t kStep = 64; // bounds the memory for logits
   LogitRows rows = {{}, vocab}, reference = {{}, vocab};
-  sinter_reset(session.get());
+  session.reset();
   if (other)
-    sinter_reset(other.get());
+    other.reset();
   for (size_t begin = 0; begin + 1 < ids.size() && !interrupted(); begin += kStep) {
     size_t count = std::min(kStep, ids.size() - 1 - begin); // nothing follows the last token
-    scoreRows(session, ids.data() + begin, count, rows);
+    std::vector<uint32_t> step(ids.begin() + static_cast<std::ptrdiff_t>(begin),
+                               ids.begin() + static_cast<std::ptrdiff_t>(begin + count));
+    scoreRows(session, step, rows);
     if (other)
-      scoreRows(other, ids.data() + begin, count, reference);
+      scoreRows(other, step, reference);
     for (size_t i = 0; i < count; ++i) {
       const float *logits = rows.row(i);
       score.nll += logSumExp(logits, vocab) - logits[ids[begin + i + 1]];
@@ -159,9 +160,9 @@ void addEvalCommand(CLI::App &app) {
       ->required();
   command->add_option("--against", options->against, "a package of the same model to compare with: KL and agreement");
   command->add_option("--threads", options->threads, "default: the processors this process may use")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   command->add_option("--context", options->context, "cut documents to this many tokens (default: the model's context)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   command->add_option("--isa", options->isa, "use this code of the package, e.g. x86-64-avx2");
   command->add_flag("--json", options->json, "print perplexity, nll (nats per token) and tokens as JSON");
   command->footer("Each document is tokenized alone, with a BOS where the tokenizer adds one, and cut to the context;\n"

@@ -2,6 +2,7 @@
 // other machines can be looked at too; the memory plan is the runtime's own, where it can run the package.
 
 #include "tools/Artifact.h"
+#include "tools/CommandLine.h"
 #include "tools/Commands.h"
 #include "tools/Output.h"
 #include "tools/PackageFile.h"
@@ -200,9 +201,7 @@ static void inspect(const InspectOptions &options) {
     facts["memory"] = memory;
   }
   if (options.check) {
-    sinter_error error = {};
-    if (sinter_model_check(artifact->model(), &error) != SINTER_OK)
-      throw Failure(error.message);
+    artifact->model().check().orThrow();
     facts["weights_checked"] = true;
   }
   if (options.dispatches)
@@ -232,8 +231,8 @@ void addInspectCommand(CLI::App &app) {
   CLI::App *command = app.add_subcommand("inspect", "Shows what is in a compiled model and the memory it needs");
   command->add_option("FILE", options->file, "a compiled model")->required();
   command->add_option("--context", options->context, "plan memory for this many tokens (default: the model's context)")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--threads", options->threads, "plan memory for this many threads")->check(CLI::PositiveNumber);
+      ->check(positive());
+  command->add_option("--threads", options->threads, "plan memory for this many threads")->check(positive());
   command->add_option("--isa", options->isa, "plan memory for this code of the package, e.g. x86-64-avx2");
   command->add_flag("--check", options->check, "read all weights and compare their checksum");
   command->add_flag("--dispatches", options->dispatches, "list the schedule; | marks where all threads meet");

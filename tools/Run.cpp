@@ -3,6 +3,7 @@
 // generation_config.json asks for; where that says nothing, the most likely token is taken each time.
 
 #include "tools/Artifact.h"
+#include "tools/CommandLine.h"
 #include "tools/Commands.h"
 #include "tools/Interrupt.h"
 #include "tools/Output.h"
@@ -37,13 +38,13 @@ struct Generation {
   std::string text;
   Clock::time_point first, last;
 
-  int take(uint32_t id) {
+  bool take(uint32_t id) {
     last = Clock::now();
     if (tokens.empty())
       first = last;
     tokens.push_back(id);
     show(detokenizer ? detokenizer->push(id) : " " + std::to_string(id));
-    return interrupted() || std::ferror(stdout);
+    return interrupted() || std::ferror(stdout); // true stops
   }
   void show(const std::string &piece) {
     text += piece;
@@ -93,13 +94,12 @@ static sinter_sampler samplerOf(const RunOptions &options, const sinter_generati
 }
 
 // In pieces of at most one prefill step, so that Ctrl-C works during long prompts. False if it came.
-static bool feed(const RunOptions &options, const Artifact &artifact, const Session &session,
+static bool feed(const RunOptions &options, const Artifact &artifact, Session &session,
                  const std::vector<uint32_t> &ids) {
   size_t step = options.prefillStep ? options.prefillStep : artifact.info().prefill_tokens;
   for (size_t begin = 0; begin < ids.size() && !interrupted(); begin += step) {
     size_t count = std::min(step, ids.size() - begin);
-    check(session, step == 1 ? sinter_decode(session.get(), ids[begin])
-                             : sinter_prefill(session.get(), ids.data() + begin, count));
+    (step == 1 ? session.decode(ids[begin]) : session.prefill(ids.data() + begin, count)).orThrow();
   }
   return !interrupted();
 }
@@ -113,13 +113,13 @@ static void writeLogits(const std::string &path, const float *logits, uint32_t c
     throw Failure("cannot write " + path + ": " + std::strerror(errno));
 }
 
-static const char *reasonToStop(const RunOptions &options, const Session &session, uint32_t context,
+static const char *reasonToStop(const RunOptions &options, Session &session, uint32_t context,
                                 const std::vector<uint32_t> &tokens) {
   if (interrupted())
     return "interrupted";
   if (options.maxTokens && tokens.size() >= *options.maxTokens)
     return "max_tokens";
-  return sinter_position(session.get()) >= context ? "context" : "eos";
+  return session.position() >= context ? "context" : "eos";
 }
 
 static void run(const RunOptions &options) {
@@ -134,7 +134,7 @@ static void run(const RunOptions &options) {
   Session session = artifact.createSession(options.threads, options.context);
   uint64_t seed = options.seed ? *options.seed : std::random_device()();
   sinter_sampler sampler = samplerOf(options, info.generation, seed);
-  check(session, sinter_set_sampler(session.get(), &sampler));
+  session.setSampler(sampler).orThrow();
 
   catchInterrupts();
   Generation generation = {options, std::nullopt, {}, "", {}, {}};
@@ -158,13 +158,10 @@ static void run(const RunOptions &options) {
   bool complete = feed(options, artifact, session, prompt);
   Clock::time_point filled = Clock::now();
   if (complete && !options.logits.empty())
-    writeLogits(options.logits, sinter_logits(session.get()), info.vocab);
+    writeLogits(options.logits, session.logits(), info.vocab);
   uint32_t most = options.maxTokens.value_or(UINT32_MAX);
   if (complete && most > 0)
-    check(session, sinter_generate(
-                       session.get(), most, options.ignoreEos,
-                       [](void *user, uint32_t id) { return static_cast<Generation *>(user)->take(id); }, &generation,
-                       nullptr));
+    session.generate(most, [&](uint32_t id) { return generation.take(id); }, options.ignoreEos).orThrow();
   if (generation.detokenizer)
     generation.show(generation.detokenizer->finish());
 
@@ -184,7 +181,7 @@ static void run(const RunOptions &options) {
                {"load_seconds", secondsBetween(started, loaded)},
                {"seed", seed},
                {"isa", info.isa},
-               {"threads", sinter_threads(session.get())}});
+               {"threads", session.threads()}});
   } else {
     std::printf("\n");
     flushOutput();
@@ -194,7 +191,7 @@ static void run(const RunOptions &options) {
                  "loaded in %.1f ms; prompt: %zu tokens, %s tokens/s; generated: %zu tokens, %s tokens/s; stopped by %s; "
                  "%s, %u threads, seed %llu\n",
                  secondsBetween(started, loaded) * 1e3, prompt.size(), rounded(prefillRate).c_str(), made,
-                 rounded(decodeRate).c_str(), stop, info.isa, sinter_threads(session.get()),
+                 rounded(decodeRate).c_str(), stop, info.isa, session.threads(),
                  static_cast<unsigned long long>(seed));
   if (interrupted())
     throw CLI::RuntimeError(kInterruptedExitCode);
@@ -223,20 +220,20 @@ void addRunCommand(CLI::App &app) {
       ->check(CLI::Range(0.0, 1.0))
       ->group(sampling);
   command->add_option("--repetition-penalty", o.repetitionPenalty, "above 1 makes earlier tokens less likely")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->group(sampling);
   command->add_option("--seed", o.seed, "the same seed gives the same text (default: random)")->group(sampling);
 
   const std::string machine = "Machine";
   command->add_option("--threads", o.threads, "default: the processors this process may use")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->group(machine);
   command->add_option("--context", o.context, "room for this many tokens (default: the model's)")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->group(machine);
   command->add_option("--isa", o.isa, "use this code of the package, e.g. x86-64-avx2 (default: the best)")->group(machine);
   command->add_option("--prefill-step", o.prefillStep, "feed the prompt this many tokens at a time")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->group(machine);
 
   const std::string output = "Output";

@@ -61,9 +61,9 @@ int main(int argc, char **argv) {
   app.add_option("--target", options.targets, "processors to compile for, separated by commas, see below")
       ->capture_default_str();
   app.add_option("--context", options.context, "tokens a text may have (default: as trained, at most 4096)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   app.add_option("--prefill-tokens", options.prefillTokens, "tokens of a prompt that are computed at once")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   app.add_option("--kv", options.cacheElement, "element of the key/value cache (default: f32 with f32 weights, else f16)")
       ->check(CLI::IsMember({"f32", "f16"}));
