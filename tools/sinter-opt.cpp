@@ -1,6 +1,7 @@
 // Reads MLIR, runs passes, prints MLIR: for lit tests and for looking at one pass at a time.
 
 #include "dialects/sched/Sched.h"
+#include "passes/Pipeline.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -18,6 +19,7 @@ int main(int argc, char **argv) {
   registry.insert<sinter::tx::TxDialect, sinter::kern::KernDialect, sinter::sched::SchedDialect, mlir::func::FuncDialect,
                   mlir::arith::ArithDialect, mlir::math::MathDialect, mlir::scf::SCFDialect, mlir::memref::MemRefDialect,
                   mlir::vector::VectorDialect, mlir::LLVM::LLVMDialect>();
+  sinter::registerPasses();
   mlir::registerCanonicalizer();
   mlir::registerCSE();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Sinter optimizer driver\n", registry));

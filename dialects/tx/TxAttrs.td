@@ -37,6 +37,7 @@ def Tx_RopeAttr : Tx_Attr<"Rope", "rope"> {
     "::mlir::DenseF32ArrayAttr":$inverse_frequencies,
     "::mlir::FloatAttr":$factor);
   let assemblyFormat = "`<` struct(params) `>`";
+  let genMnemonicAlias = 1; // printed once, as #rope
   let extraClassDeclaration = [{
     /// Columns of a head that rotate.
     int64_t getRotaryDims() const { return 2 * getInverseFrequencies().size(); }

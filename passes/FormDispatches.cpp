@@ -1,0 +1,377 @@
+// In: tx functions @prefill, @decode and @head, quantized, fused, caches planned. Out: sched functions, lists of dispatches
+// over buffers; the tx.params stay, since the packer reads weights through them.
+//
+// One tx op becomes one dispatch, or two: with many tokens, a product whose rows must first be normalized or quantized gets
+// a pass over the rows of its own, since every tile of outputs reads all rows. With one token each thread prepares the row
+// by itself, which is cheaper than waiting for another thread to do it.
+//
+// The residual stream stays in one buffer: a product with a residual adds to it in place where nothing reads the old rows
+// afterwards. The stream that an entry returns lives in the @hidden buffer from its first op on, so nothing is copied.
+
+#include "dialects/Formats.h"
+#include "passes/Passes.h"
+#include "passes/ScheduleSymbols.h"
+
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace sinter {
+#define GEN_PASS_DEF_FORMDISPATCHES
+#include "passes/Passes.h.inc"
+} // namespace sinter
+
+using namespace mlir;
+using namespace sinter;
+
+namespace {
+
+// Tokens per unit of rotate_append and attention when there are many: a tile of the cache, so that a unit appends to
+// few tiles, and reads each key and value once for 16 rows of queries per head; smaller blocks would read the cache more
+// often, larger ones leave too few units to share out among threads.
+constexpr int64_t kTokensPerUnit = sched::CacheOp::kTileTokens;
+
+int64_t width(Value rows) { return cast<RankedTensorType>(rows.getType()).getDimSize(1); }
+
+kern::NormSpecAttr specOf(tx::NormAttr norm) {
+  return norm ? kern::NormSpecAttr::get(norm.getContext(), norm.getKind(), norm.getEpsilon(), !!norm.getBias())
+              : kern::NormSpecAttr();
+}
+
+// What entries share.
+struct Shared {
+  ScheduleSymbols symbols;
+  int64_t prefillTokens = 1; // rows of @tokens and @hidden: the most of any entry
+};
+
+// Turns one function into one entry.
+class Entry {
+public:
+  Entry(func::FuncOp func, Shared &shared)
+      : func(func), shared(shared), builder(func.getContext()),
+        maxTokens(func->getAttrOfType<IntegerAttr>("tx.max_tokens").getInt()) {}
+
+  LogicalResult form();
+
+private:
+  LogicalResult check();
+  void shareStorage();
+  void formRopeTables();
+  LogicalResult form(tx::EmbedOp op);
+  LogicalResult form(tx::NormOp op);
+  LogicalResult form(tx::LinearOp op);
+  LogicalResult form(tx::RotateAppendOp op);
+  LogicalResult form(tx::AttentionOp op);
+
+  Value buffer(Value value);
+  Value alloc(Type element, int64_t columns);
+  Value ref(FlatSymbolRefAttr symbol, MemRefType type);
+  Value moduleBuffer(sched::Role role, Value value);
+  Value matrix(ArrayAttr params, bool interleave = false);
+  Value vector(ArrayAttr params, int64_t add = 0);
+  void addNorm(SmallVectorImpl<Value> &bindings, tx::NormAttr norm);
+  SmallVector<Value> rows(Value input, tx::NormAttr norm, StringRef quantize);
+  void dispatch(Operation *from, kern::SpecInterface spec, ValueRange bindings, int64_t units, int64_t tokensPerUnit);
+
+  bool single() const { return maxTokens == 1; }
+  int64_t tokensPerUnit() const { return single() ? 1 : kTokensPerUnit; }
+  bool isHidden(Value value) { return value == func.getArgument(0) && cast<RankedTensorType>(value.getType()).getRank() == 2; }
+
+  func::FuncOp func;
+  Shared &shared;
+  OpBuilder builder;
+  int64_t maxTokens;
+  DenseMap<Value, Value> storage;          // value -> the first value in the same place
+  DenseMap<Value, Value> buffers;          // first value -> its buffer
+  DenseMap<Attribute, Value> refs;         // symbol -> its sched.ref
+  DenseMap<Attribute, Value> ropeTables;   // rope -> its table
+};
+
+LogicalResult Entry::form() {
+  if (failed(check()))
+    return failure();
+  builder.setInsertionPoint(func);
+  sched::FuncOp entry = sched::FuncOp::create(builder, func.getLoc(), func.getName(), maxTokens);
+  builder.setInsertionPointToStart(&entry.getBody().emplaceBlock());
+
+  shareStorage();
+  formRopeTables();
+  for (Operation &op : func.front()) {
+    LogicalResult formed =
+        TypeSwitch<Operation *, LogicalResult>(&op)
+            .Case<tx::EmbedOp, tx::NormOp, tx::LinearOp, tx::RotateAppendOp, tx::AttentionOp>([&](auto tx) { return form(tx); })
+            .Case([](func::ReturnOp) { return success(); })
+            .Default([](Operation *other) {
+              return other->emitOpError("has no kernel: supported are tx.embed, tx.norm of whole rows, tx.linear, "
+                                        "tx.rotate_append and tx.attention, which the fusion passes make of the other ops");
+            });
+    if (failed(formed))
+      return failure();
+  }
+  return success();
+}
+
+// The functions must look as --sinter-split-entries leaves them.
+LogicalResult Entry::check() {
+  Operation *terminator = func.front().getTerminator();
+  if (terminator->getNumOperands() != 1 || !terminator->getOperand(0).getDefiningOp())
+    return func.emitOpError("must return one value that it computes");
+  if (func.getNumArguments() == 0 || !isa<RankedTensorType>(func.getArgument(0).getType()))
+    return func.emitOpError("must take token ids or hidden rows as its first argument");
+  for (Operation &op : func.front())
+    for (Value operand : op.getOperands())
+      if (isHidden(operand) && !isa<tx::LinearOp>(op))
+        return op.emitOpError("reads the hidden rows, of which the run time names one: only tx.linear can do that");
+  if (isHidden(func.getArgument(0)) && !single())
+    return func.emitOpError("reads hidden rows, so it must have tx.max_tokens = 1, has ") << maxTokens;
+  return success();
+}
+
+// Finds which values may lie in the same place: the rotated queries in their product, and a sum in its residual if nothing
+// reads the residual later and the product does not read it as its input while writing it.
+void Entry::shareStorage() {
+  for (Operation &op : func.front()) {
+    for (Value result : op.getResults())
+      storage[result] = result;
+    if (tx::RotateAppendOp rotate = dyn_cast<tx::RotateAppendOp>(op))
+      storage[rotate.getQuery()] = storage.lookup(rotate.getQkv());
+    tx::LinearOp linear = dyn_cast<tx::LinearOp>(op);
+    Value residual = linear ? linear.getResidual() : Value();
+    if (!residual || !residual.getDefiningOp() || linear.getInput() == residual)
+      continue;
+    bool isLastUse = llvm::all_of(residual.getUsers(),
+                                  [&](Operation *user) { return user == linear || user->isBeforeInBlock(linear); });
+    if (isLastUse)
+      storage[linear] = storage.lookup(residual);
+  }
+  // The argument, and what the function returns with all that shares its place, are in buffers of the module.
+  Value argument = func.getArgument(0), returned = func.front().getTerminator()->getOperand(0);
+  storage[argument] = argument;
+  sched::Role from = isHidden(argument) ? sched::Role::hidden : sched::Role::tokens;
+  sched::Role to = isHidden(argument) ? sched::Role::logits : sched::Role::hidden;
+  buffers[argument] = moduleBuffer(from, argument);
+  buffers[storage.lookup(returned)] = moduleBuffer(to, returned);
+}
+
+// Every rotation that the entry uses, once, before anything else: layers share them.
+void Entry::formRopeTables() {
+  llvm::SetVector<tx::RopeAttr> ropes;
+  func.walk([&](tx::RotateAppendOp rotate) {
+    if (rotate.getRope())
+      ropes.insert(*rotate.getRope());
+  });
+  for (tx::RopeAttr rope : ropes) {
+    Value table = ropeTables[rope] = alloc(builder.getF32Type(), kern::rowStride(rope.getRotaryDims()));
+    dispatch(func, kern::RopeTableAttr::get(builder.getContext(), rope), table, 1, 1);
+  }
+}
+
+LogicalResult Entry::form(tx::EmbedOp op) {
+  if (op.getIds() != func.getArgument(0))
+    return op.emitOpError("must embed the ids of the step");
+  tx::ParamOp table = shared.symbols.param(op.getTableAttr());
+  kern::EmbedAttr spec = kern::EmbedAttr::get(builder.getContext(), table.getTensorType().getDimSize(0), width(op),
+                                              *table.getFormat(), op.getScaleAttr());
+  dispatch(op, spec, {buffer(op.getIds()), matrix(builder.getArrayAttr(op.getTableAttr())), buffer(op)}, 1, 1);
+  return success();
+}
+
+LogicalResult Entry::form(tx::NormOp op) {
+  if (op.getGroup())
+    return op.emitOpError("of groups of columns has no kernel of its own: it must fuse into tx.rotate_append");
+  SmallVector<Value> bindings = {buffer(op.getInput())};
+  addNorm(bindings, op.getNorm());
+  bindings.push_back(buffer(op));
+  dispatch(op, kern::RowsAttr::get(builder.getContext(), width(op), specOf(op.getNorm()), StringAttr()), bindings, 1, 1);
+  return success();
+}
+
+LogicalResult Entry::form(tx::LinearOp op) {
+  if (op.getGlu() && op.getBiases())
+    return op.emitOpError("has both glu and biases, which no kernel supports");
+  const Format &format = *findFormat(*shared.symbols.param(op.getWeights()[0]).getFormat());
+  tx::NormAttr norm = op.getNormAttr();
+  bool prepares = norm || format.isQuantized(), fused = prepares && single();
+
+  SmallVector<Value> bindings;
+  if (prepares && !fused)
+    bindings = rows(op.getInput(), norm, format.isQuantized() ? StringRef(format.name) : StringRef());
+  else
+    bindings.push_back(buffer(op.getInput()));
+  if (norm && fused)
+    addNorm(bindings, norm);
+  bindings.push_back(matrix(op.getWeightsAttr(), /*interleave=*/!!op.getGlu()));
+  if (op.getBiases())
+    bindings.push_back(vector(op.getBiasesAttr()));
+  if (op.getResidual())
+    bindings.push_back(buffer(op.getResidual()));
+  bindings.push_back(buffer(op));
+
+  kern::LinearAttr spec = kern::LinearAttr::get(builder.getContext(), width(op), width(op.getInput()), format.name, fused,
+                                                fused ? specOf(norm) : kern::NormSpecAttr(), op.getGluAttr(),
+                                                op.getBiases().has_value(), !!op.getResidual(), single(),
+                                                /*row_from_scalar=*/isHidden(op.getInput()));
+  dispatch(op, spec, bindings, llvm::divideCeil(width(op), kTileRows), 0);
+  return success();
+}
+
+LogicalResult Entry::form(tx::RotateAppendOp op) {
+  if (!op.getQkv().hasOneUse())
+    return op.emitOpError("rotates its input in place, but that has other users");
+  if (!op.getQkv().getDefiningOp<tx::LinearOp>())
+    return op.emitOpError("rotates its input in place, so that must be a tx.linear's");
+  sched::CacheOp cache = shared.symbols.cache(op.getCacheAttr());
+  int64_t heads = op.getHeads(), headDim = cache.getHeadDim();
+  tx::RopeAttr rope = op.getRopeAttr();
+  SmallVector<Value> bindings = {buffer(op.getQkv())};
+  if (rope)
+    bindings.push_back(ropeTables.lookup(rope));
+  addNorm(bindings, op.getQueryNormAttr());
+  addNorm(bindings, op.getKeyNormAttr());
+  bindings.push_back(ref(op.getCacheAttr(), MemRefType::get({ShapedType::kDynamic}, cache.getElement())));
+  buffers[op.getKeys()] = buffers[op.getValues()] = bindings.back();
+
+  kern::RotateAppendAttr spec = kern::RotateAppendAttr::get(
+      builder.getContext(), heads, cache.getKvHeads(), headDim, rope ? rope.getRotaryDims() : 0,
+      rope ? rope.getStyle() : tx::RopeStyle::half, cache.getElement(), cache.getCapacity(), tokensPerUnit(),
+      specOf(op.getQueryNormAttr()), specOf(op.getKeyNormAttr()));
+  dispatch(op, spec, bindings, cache.getKvHeads(), tokensPerUnit());
+  return success();
+}
+
+LogicalResult Entry::form(tx::AttentionOp op) {
+  tx::RotateAppendOp rotate = op.getQuery().getDefiningOp<tx::RotateAppendOp>();
+  if (!rotate || op.getQuery() != rotate.getQuery() || op.getKeys() != rotate.getKeys() || op.getValues() != rotate.getValues())
+    return op.emitOpError("must attend with the queries, keys and values of one tx.rotate_append");
+  sched::CacheOp cache = shared.symbols.cache(rotate.getCacheAttr());
+  if (op.getWindow() != cache.getWindow())
+    return op.emitOpError("has a window of ") << op.getWindow() << ", its cache one of " << cache.getWindow();
+  kern::AttentionAttr spec =
+      kern::AttentionAttr::get(builder.getContext(), op.getHeads(), op.getKvHeads(), op.getHeadDim(), op.getScaleAttr(),
+                               op.getWindow(), cache.getElement(), cache.getCapacity(), tokensPerUnit());
+  dispatch(op, spec, {buffer(op.getQuery()), buffer(op.getKeys()), buffer(op)}, op.getKvHeads(), tokensPerUnit());
+  return success();
+}
+
+// Where a value lies; allocated when it is first asked for, which is when it is written.
+Value Entry::buffer(Value value) {
+  Value first = storage.lookup(value);
+  Value &buffer = buffers[first];
+  if (!buffer)
+    buffer = alloc(builder.getF32Type(), kern::rowStride(width(first)));
+  return buffer;
+}
+
+Value Entry::alloc(Type element, int64_t columns) {
+  return sched::AllocOp::create(builder, func.getLoc(), MemRefType::get({maxTokens, columns}, element), IntegerAttr());
+}
+
+Value Entry::ref(FlatSymbolRefAttr symbol, MemRefType type) {
+  Value &ref = refs[symbol];
+  if (!ref)
+    ref = sched::RefOp::create(builder, func.getLoc(), type, symbol);
+  return ref;
+}
+
+// @tokens and @hidden have room for the largest step, @logits for one row.
+Value Entry::moduleBuffer(sched::Role role, Value value) {
+  MemRefType type = MemRefType::get({shared.prefillTokens}, builder.getI32Type());
+  if (role != sched::Role::tokens)
+    type = MemRefType::get({role == sched::Role::logits ? 1 : shared.prefillTokens, kern::rowStride(width(value))},
+                           builder.getF32Type());
+  return ref(shared.symbols.buffer(role, type), type);
+}
+
+Value Entry::matrix(ArrayAttr params, bool interleave) {
+  return ref(shared.symbols.matrix(params, interleave), MemRefType::get({ShapedType::kDynamic}, builder.getI8Type()));
+}
+
+Value Entry::vector(ArrayAttr params, int64_t add) {
+  return ref(shared.symbols.vector(params, add), MemRefType::get({ShapedType::kDynamic}, builder.getF32Type()));
+}
+
+void Entry::addNorm(SmallVectorImpl<Value> &bindings, tx::NormAttr norm) {
+  if (!norm)
+    return;
+  bindings.push_back(vector(builder.getArrayAttr(norm.getWeight()), norm.getWeightOffset()));
+  if (norm.getBias())
+    bindings.push_back(vector(builder.getArrayAttr(norm.getBias())));
+}
+
+// A pass over the rows of a product's input: normalized if there is a norm, quantized if there is a format.
+SmallVector<Value> Entry::rows(Value input, tx::NormAttr norm, StringRef quantize) {
+  SmallVector<Value> bindings = {buffer(input)}, outputs;
+  addNorm(bindings, norm);
+  int64_t columns = width(input);
+  if (quantize.empty()) {
+    outputs = {alloc(builder.getF32Type(), kern::rowStride(columns))};
+  } else {
+    const Format &format = *findFormat(quantize);
+    Type sums = format.hasZeros ? Type(builder.getF32Type()) : Type(builder.getI32Type());
+    outputs = {alloc(builder.getI8Type(), format.paddedColumns(columns)), alloc(builder.getF32Type(), format.groups(columns)),
+               alloc(sums, format.groups(columns))};
+  }
+  llvm::append_range(bindings, outputs);
+  StringAttr format = quantize.empty() ? StringAttr() : builder.getStringAttr(quantize);
+  dispatch(func, kern::RowsAttr::get(builder.getContext(), columns, specOf(norm), format), bindings, 1, 1);
+  return outputs;
+}
+
+// Adds a dispatch. If `from` is tapped, so is the dispatch's output.
+void Entry::dispatch(Operation *from, kern::SpecInterface spec, ValueRange bindings, int64_t units, int64_t tokensPerUnit) {
+  StringAttr tap = from->getAttrOfType<StringAttr>("tap");
+  IntegerAttr tapBinding;
+  if (tap)
+    for (auto [index, binding] : llvm::enumerate(spec.getBindings()))
+      if (StringRef(binding.name) == "out")
+        tapBinding = builder.getI64IntegerAttr(index);
+  sched::DispatchOp::create(builder, from->getLoc(), shared.symbols.kernel(spec), bindings, builder.getI64IntegerAttr(units),
+                            builder.getI64IntegerAttr(tokensPerUnit), /*barrier=*/UnitAttr(), tap, tapBinding);
+}
+
+struct FormDispatches : sinter::impl::FormDispatchesBase<FormDispatches> {
+  using FormDispatchesBase::FormDispatchesBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    if (failed(checkPlanned()) || failed(replaceCaches()))
+      return signalPassFailure();
+    Shared shared{ScheduleSymbols(module)};
+    SmallVector<func::FuncOp> funcs = llvm::to_vector(module.getOps<func::FuncOp>());
+    for (func::FuncOp func : funcs)
+      shared.prefillTokens = std::max(shared.prefillTokens, func->getAttrOfType<IntegerAttr>("tx.max_tokens").getInt());
+    for (func::FuncOp func : funcs)
+      if (failed(Entry(func, shared).form()))
+        return signalPassFailure();
+    for (func::FuncOp func : funcs)
+      func.erase();
+    OpBuilder builder(module.getBodyRegion());
+    sched::PlanOp::create(builder, module.getLoc(), context, IntegerAttr(), IntegerAttr());
+    shared.symbols.sort();
+  }
+
+  // Matrices have formats, caches capacities, functions a number of tokens.
+  LogicalResult checkPlanned() {
+    for (tx::ParamOp param : getOperation().getOps<tx::ParamOp>())
+      if (param.getTensorType().getRank() == 2 && !param.getFormat())
+        return param.emitOpError("has no format: run --sinter-quantize first");
+    for (func::FuncOp func : getOperation().getOps<func::FuncOp>())
+      if (!func->getAttrOfType<IntegerAttr>("tx.max_tokens"))
+        return func.emitOpError("has no tx.max_tokens: run --sinter-split-entries first");
+    return success();
+  }
+
+  LogicalResult replaceCaches() {
+    for (tx::CacheOp cache : llvm::make_early_inc_range(getOperation().getOps<tx::CacheOp>())) {
+      if (!cache.getElement() || !cache.getCapacity())
+        return cache.emitOpError("has no element and capacity: run --sinter-plan-kv-cache first");
+      OpBuilder builder(cache);
+      sched::CacheOp::create(builder, cache.getLoc(), cache.getSymName(), cache.getKvHeads(), cache.getHeadDim(),
+                             cache.getWindow(), *cache.getElement(), *cache.getCapacity());
+      cache.erase();
+    }
+    return success();
+  }
+};
+
+} // namespace

@@ -1,0 +1,201 @@
+// Every pass, in the order of the pipeline, with what it does to IR. The examples are those of the tests of the same name
+// in test/passes.
+
+#ifndef SINTER_PASSES_PASSES_TD
+#define SINTER_PASSES_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+//===-- tx: what is computed -------------------------------------------------------------------------------------===//
+
+def Quantize : Pass<"sinter-quantize", "::mlir::ModuleOp"> {
+  let summary = "choose the format that each matrix will be stored in";
+  let description = [{
+    Matrices get `format`; those that tokens are embedded with or that logits come from get `embed-format`. Vectors stay as
+    they are.
+
+    ```mlir
+    tx.param @q "m" at 0 : tensor<64x64xbf16>
+    // becomes
+    tx.param @q "m" at 0 : tensor<64x64xbf16> as "q4"
+    ```
+  }];
+  let options = [
+    Option<"format", "format", "std::string", "\"q4\"", "format of the body's matrices">,
+    Option<"embedFormat", "embed-format", "std::string", "", "format of embeddings and head; empty: goes with the body's">,
+  ];
+}
+
+def FuseGlu : Pass<"sinter-fuse-glu", "::mlir::ModuleOp"> {
+  let summary = "fuse gate, up and the gated linear unit into one product";
+  let description = [{
+    ```mlir
+    %gate = tx.linear %x [@gate] : tensor<?x64xf32> -> tensor<?x96xf32>
+    %up = tx.linear %x [@up] : tensor<?x64xf32> -> tensor<?x96xf32>
+    %y = tx.glu silu %gate, %up : tensor<?x96xf32>
+    // becomes
+    %y = tx.linear %x [@gate, @up] glu silu : tensor<?x64xf32> -> tensor<?x96xf32>
+    ```
+  }];
+}
+
+def FuseProjections : Pass<"sinter-fuse-projections", "::mlir::ModuleOp"> {
+  let summary = "fuse products of the same rows into one";
+  let description = [{
+    ```mlir
+    %q = tx.linear %x [@q] : tensor<?x64xf32> -> tensor<?x64xf32>
+    %k = tx.linear %x [@k] : tensor<?x64xf32> -> tensor<?x32xf32>
+    // becomes
+    %qk = tx.linear %x [@q, @k] : tensor<?x64xf32> -> tensor<?x96xf32>
+    %q = tx.slice %qk from 0 : tensor<?x96xf32> -> tensor<?x64xf32>
+    %k = tx.slice %qk from 64 : tensor<?x96xf32> -> tensor<?x32xf32>
+    ```
+  }];
+}
+
+def FuseNorm : Pass<"sinter-fuse-norm", "::mlir::ModuleOp"> {
+  let summary = "fuse a norm into the only product that reads it";
+  let description = [{
+    ```mlir
+    %n = tx.norm #norm %x : tensor<?x64xf32>
+    %y = tx.linear %n [@w] : tensor<?x64xf32> -> tensor<?x96xf32>
+    // becomes
+    %y = tx.linear norm #norm %x [@w] : tensor<?x64xf32> -> tensor<?x96xf32>
+    ```
+  }];
+}
+
+def FuseResidual : Pass<"sinter-fuse-residual", "::mlir::ModuleOp"> {
+  let summary = "fuse the residual sum into the product before it";
+  let description = [{
+    ```mlir
+    %o = tx.linear %a [@o] : tensor<?x64xf32> -> tensor<?x64xf32>
+    %y = tx.add %x, %o {tap = "layers.0"} : tensor<?x64xf32>
+    // becomes
+    %y = tx.linear %a [@o] residual %x : tensor<?x64xf32> {tap = "layers.0"} : tensor<?x64xf32> -> tensor<?x64xf32>
+    ```
+  }];
+}
+
+def FuseRotateAppend : Pass<"sinter-fuse-rotate-append", "::mlir::ModuleOp"> {
+  let summary = "fuse what lies between the Q, K, V product and attention";
+  let description = [{
+    ```mlir
+    %q = tx.slice %qkv from 0 : tensor<?x128xf32> -> tensor<?x64xf32>
+    %k = tx.slice %qkv from 64 : tensor<?x128xf32> -> tensor<?x32xf32>
+    %v = tx.slice %qkv from 96 : tensor<?x128xf32> -> tensor<?x32xf32>
+    %qr = tx.rope %q at %pos by #rope head_dim(32) : tensor<?x64xf32>
+    %kr = tx.rope %k at %pos by #rope head_dim(32) : tensor<?x32xf32>
+    %keys, %values = tx.cache_append %kr, %v at %pos @kv : tensor<?x32xf32>
+    // becomes
+    %query, %keys, %values = tx.rotate_append rope #rope %qkv at %pos @kv heads(2)
+        : tensor<?x128xf32> -> tensor<?x64xf32>, tensor<?x32xf32>
+    ```
+    Norms of each head between slice and rope go along as `query_norm` and `key_norm`.
+  }];
+}
+
+def PlanKVCache : Pass<"sinter-plan-kv-cache", "::mlir::ModuleOp"> {
+  let summary = "plan the element type and capacity of caches";
+  let description = [{
+    With `context=1000 prefill-tokens=64 element=f16`:
+    ```mlir
+    tx.cache @full kv_heads(2) head_dim(32) window(0)
+    tx.cache @ring kv_heads(2) head_dim(32) window(100)
+    // becomes
+    tx.cache @full kv_heads(2) head_dim(32) window(0) element(f16) capacity(1008)
+    tx.cache @ring kv_heads(2) head_dim(32) window(100) element(f16) capacity(176)
+    ```
+  }];
+  let options = [
+    Option<"element", "element", "std::string", "\"f16\"", "f32 or f16">,
+    Option<"context", "context", "int64_t", "256", "tokens that a sequence may have">,
+    Option<"prefillTokens", "prefill-tokens", "int64_t", "256", "tokens computed at once">,
+  ];
+}
+
+def SplitEntries : Pass<"sinter-split-entries", "::mlir::ModuleOp"> {
+  let summary = "split @forward into @prefill, @decode and @head";
+  let description = [{
+    ```mlir
+    func.func @forward(%ids: tensor<?xi32>, %pos: index) -> tensor<?x256xf32> {
+      %x = tx.embed %ids @embed {tap = "layers.0"} : tensor<?xi32> -> tensor<?x64xf32>
+      %y = tx.linear %x [@embed] : tensor<?x64xf32> -> tensor<?x256xf32>
+      return %y : tensor<?x256xf32>
+    }
+    // becomes
+    func.func @prefill(%ids: tensor<?xi32>, %pos: index) -> tensor<?x64xf32> attributes {tx.max_tokens = 256} {
+      %x = tx.embed %ids @embed {tap = "layers.0"} : tensor<?xi32> -> tensor<?x64xf32>
+      return %x : tensor<?x64xf32>
+    }
+    func.func @decode(...) attributes {tx.max_tokens = 1} // the same
+    func.func @head(%hidden: tensor<?x64xf32>) -> tensor<?x256xf32> attributes {tx.max_tokens = 1} {
+      %y = tx.linear %hidden [@embed] : tensor<?x64xf32> -> tensor<?x256xf32>
+      return %y : tensor<?x256xf32>
+    }
+    ```
+  }];
+  let options = [Option<"prefillTokens", "prefill-tokens", "int64_t", "256", "largest number of tokens of @prefill">];
+}
+
+//===-- sched: when and where ------------------------------------------------------------------------------------===//
+
+def FormDispatches : Pass<"sinter-form-dispatches", "::mlir::ModuleOp"> {
+  let summary = "make entries, lists of dispatches over buffers, of tx functions";
+  let description = [{
+    In @decode, where one token at a time is prepared by each thread for itself:
+    ```mlir
+    %y = tx.linear norm #norm %x [@up] : tensor<?x64xf32> -> tensor<?x96xf32>
+    // becomes
+    %w = sched.ref @packed.norm : memref<?xf32>
+    %m = sched.ref @packed.up : memref<?xi8>
+    %y = sched.alloc : memref<1x96xf32>
+    sched.dispatch @linear_96x64_q8_norm_single(%x, %w, %m, %y) units(3) : ...
+    ```
+    In @prefill the rows are normalized and quantized by a dispatch of their own:
+    ```mlir
+    sched.dispatch @rows_64_norm_q8(%x, %w, %codes, %scales, %sums) units(1) per(1) : ...
+    sched.dispatch @linear_96x64_q8(%codes, %scales, %sums, %m, %y) units(3) : ...
+    ```
+  }];
+  let options = [Option<"context", "context", "int64_t", "256", "tokens that a sequence may have">];
+  let dependentDialects = ["::sinter::sched::SchedDialect"];
+}
+
+def PlanWeights : Pass<"sinter-plan-weights", "::mlir::ModuleOp"> {
+  let summary = "place weights in the package's weights section";
+  let description = [{
+    ```mlir
+    sched.weight @packed.up "q4" [@up] rows(96) columns(64)
+    // becomes
+    sched.weight @packed.up "q4" [@up] rows(96) columns(64) at 128 bytes(3456)
+    ```
+  }];
+}
+
+def PlanMemory : Pass<"sinter-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "place buffers in the arena by their lives";
+  let description = [{
+    ```mlir
+    %a = sched.alloc : memref<1x64xf32>
+    // becomes
+    %a = sched.alloc at 512 : memref<1x64xf32>
+    ```
+    `sched.plan` gets the size of the arena, and as `arena_bound` the most bytes that live at any one dispatch.
+  }];
+}
+
+def PlaceBarriers : Pass<"sinter-place-barriers", "::mlir::ModuleOp"> {
+  let summary = "make threads meet where a dispatch depends on what another thread did";
+  let description = [{
+    ```mlir
+    sched.dispatch @produce(...) // writes %a by rows
+    sched.dispatch @consume(...) // reads all of %a
+    // becomes
+    sched.dispatch @produce(...)
+    sched.dispatch barrier @consume(...)
+    ```
+  }];
+}
+
+#endif

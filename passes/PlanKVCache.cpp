@@ -1,0 +1,46 @@
+// In: caches as the model needs them. Out: their element type and capacity in tokens.
+//
+// A cache that keeps everything holds the context. One of a windowed layer is a ring: while a step writes positions
+// p .. p + n - 1, its first token still reads back to p - window + 1, so window + n - 1 slots that do not alias are enough,
+// with n at most a prefill chunk. Both are rounded up to tiles of 16 tokens, the unit of the cache's layout.
+
+#include "passes/Passes.h"
+
+#include "llvm/Support/MathExtras.h"
+
+namespace sinter {
+#define GEN_PASS_DEF_PLANKVCACHE
+#include "passes/Passes.h.inc"
+} // namespace sinter
+
+using namespace mlir;
+using namespace sinter;
+
+namespace {
+
+struct PlanKVCache : sinter::impl::PlanKVCacheBase<PlanKVCache> {
+  using PlanKVCacheBase::PlanKVCacheBase;
+
+  void runOnOperation() override {
+    if (context <= 0 || prefillTokens <= 0) {
+      getOperation().emitError("context and prefill tokens must be positive, are ") << context << " and " << prefillTokens;
+      return signalPassFailure();
+    }
+    if (element != "f32" && element != "f16") {
+      getOperation().emitError("unknown cache element '") << element << "', expected f32 or f16";
+      return signalPassFailure();
+    }
+    Builder builder(&getContext());
+    Type elementType = element == "f32" ? Type(builder.getF32Type()) : Type(builder.getF16Type());
+    int64_t chunk = std::min<int64_t>(prefillTokens, context);
+    for (tx::CacheOp cache : getOperation().getOps<tx::CacheOp>()) {
+      int64_t tokens = context;
+      if (int64_t window = cache.getWindow(); window && window < context) // no sum that could overflow
+        tokens = std::min<int64_t>(context, window + chunk);
+      cache.setElement(elementType);
+      cache.setCapacity(llvm::alignTo(tokens, sched::CacheOp::kTileTokens));
+    }
+  }
+};
+
+} // namespace

@@ -1,0 +1,50 @@
+// In: the weights of a schedule. Out: where each lies in the package's weights section, and how large that is.
+//
+// Weights lie in the order in which entries first use them, which is the order in which a decode step streams them. 64
+// bytes of alignment keep every block of every format on cache lines.
+
+#include "dialects/Formats.h"
+#include "passes/Passes.h"
+
+#include "llvm/Support/MathExtras.h"
+
+namespace sinter {
+#define GEN_PASS_DEF_PLANWEIGHTS
+#include "passes/Passes.h.inc"
+} // namespace sinter
+
+using namespace mlir;
+using namespace sinter;
+
+namespace {
+
+constexpr int64_t kAlignment = 64;
+
+int64_t packedBytes(sched::WeightOp weight) {
+  int64_t rows = weight.getRows(), columns = weight.getColumns();
+  if (weight.getFormat() == "vector")
+    return llvm::alignTo(rows, kTileRows) * sizeof(float);
+  const Format &format = *findFormat(weight.getFormat()); // checked by the op's verifier
+  // Interleaved sources are padded to tiles each for itself.
+  return weight.getInterleave() ? 2 * format.packedBytes(rows / 2, columns) : format.packedBytes(rows, columns);
+}
+
+struct PlanWeights : sinter::impl::PlanWeightsBase<PlanWeights> {
+  void runOnOperation() override {
+    SmallVector<sched::PlanOp> plans = llvm::to_vector(getOperation().getOps<sched::PlanOp>());
+    if (plans.size() != 1) {
+      getOperation().emitError("must have one sched.plan, has ") << plans.size();
+      return signalPassFailure();
+    }
+    int64_t end = 0;
+    for (sched::WeightOp weight : getOperation().getOps<sched::WeightOp>()) {
+      int64_t bytes = packedBytes(weight);
+      weight.setOffset(end);
+      weight.setBytes(bytes);
+      end += llvm::alignTo(bytes, kAlignment);
+    }
+    plans.front().setWeightsBytes(end);
+  }
+};
+
+} // namespace

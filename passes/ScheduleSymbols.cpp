@@ -1,0 +1,128 @@
+// Declares kernels and weights on first use and gives them names that say what they are. Symbols of tx.params stay in the
+// module (the packer reads them), so weights are named @packed.layers.0.q_k_v after the params that they are made of.
+
+#include "passes/ScheduleSymbols.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cctype>
+
+using namespace mlir;
+
+namespace sinter {
+
+ScheduleSymbols::ScheduleSymbols(ModuleOp module) : module(module), symbols(module), builder(module.getContext()) {}
+
+static std::string elementName(Type element) { return element.isF32() ? "f32" : "f16"; }
+
+// "layers.0.q", "layers.0.k" -> "packed.layers.0.q_k".
+static std::string weightName(ArrayAttr params) {
+  std::string name = "packed.";
+  for (auto [index, param] : llvm::enumerate(params.getAsRange<FlatSymbolRefAttr>()))
+    name += index == 0 ? param.getValue().str() : "_" + param.getValue().rsplit('.').second.str();
+  return name;
+}
+
+static std::string kernelName(kern::SpecInterface spec) {
+  auto flag = [](bool set, const char *text) { return set ? std::string(text) : std::string(); };
+  auto heads = [](auto attr) {
+    return "_" + std::to_string(attr.getHeads()) + "_" + std::to_string(attr.getKvHeads()) + "x" +
+           std::to_string(attr.getHeadDim()) + "_" + elementName(attr.getElement()) + "_c" + std::to_string(attr.getCapacity()) +
+           "_t" + std::to_string(attr.getTokensPerUnit());
+  };
+  std::string name =
+      TypeSwitch<Attribute, std::string>(spec)
+          .Case([&](kern::EmbedAttr embed) {
+            return "embed_" + std::to_string(embed.getVocab()) + "x" + std::to_string(embed.getWidth()) + "_" +
+                   embed.getFormat().str();
+          })
+          .Case([&](kern::RowsAttr rows) {
+            return "rows_" + std::to_string(rows.getWidth()) + flag(!!rows.getNorm(), "_norm") +
+                   (rows.getQuantize() ? "_" + rows.getQuantize().str() : "");
+          })
+          .Case([&](kern::LinearAttr linear) {
+            return "linear_" + std::to_string(linear.getRows()) + "x" + std::to_string(linear.getColumns()) + "_" +
+                   linear.getFormat().str() + flag(!!linear.getNorm(), "_norm") +
+                   (linear.getGlu() ? "_" + tx::stringifyActivation(linear.getGlu().getValue()).str() : "") +
+                   flag(linear.getBias(), "_bias") + flag(linear.getResidual(), "_residual") +
+                   flag(linear.getSingle() && !linear.getRowFromScalar(), "_single") + flag(linear.getRowFromScalar(), "_row");
+          })
+          .Case([&](kern::RopeTableAttr table) { return "rope_table_" + std::to_string(table.getRope().getRotaryDims()); })
+          .Case([&](kern::RotateAppendAttr rotate) {
+            return "rotate_append" + heads(rotate) + flag(rotate.getQueryNorm() || rotate.getKeyNorm(), "_norm") +
+                   flag(rotate.getRotaryDims() == 0, "_unrotated");
+          })
+          .Case([&](kern::AttentionAttr attention) {
+            return "attention" + heads(attention) +
+                   (attention.getWindow() ? "_w" + std::to_string(attention.getWindow()) : std::string());
+          })
+          .Default([](Attribute) { return "kernel"; });
+  // A symbol without quotes: "q4-64" has a character that names may not have.
+  for (char &c : name)
+    if (!isalnum(static_cast<unsigned char>(c)))
+      c = '_';
+  return name;
+}
+
+FlatSymbolRefAttr ScheduleSymbols::kernel(kern::SpecInterface spec) {
+  FlatSymbolRefAttr &name = declared[spec];
+  if (!name) {
+    // insert() makes the name unique where two specs would share one.
+    sched::KernelOp op = sched::KernelOp::create(builder, module.getLoc(), kernelName(spec), spec);
+    name = FlatSymbolRefAttr::get(symbols.insert(op));
+  }
+  return name;
+}
+
+FlatSymbolRefAttr ScheduleSymbols::weight(StringRef format, ArrayAttr params, bool interleave, int64_t rows, int64_t columns,
+                                          int64_t add) {
+  FlatSymbolRefAttr &name = declared[builder.getArrayAttr(
+      {builder.getStringAttr(format), params, builder.getBoolAttr(interleave), builder.getI64IntegerAttr(add)})];
+  if (!name) {
+    sched::WeightOp op =
+        sched::WeightOp::create(builder, module.getLoc(), weightName(params), format, params, interleave, rows, columns, add,
+                                /*offset=*/IntegerAttr(), /*bytes=*/IntegerAttr());
+    name = FlatSymbolRefAttr::get(symbols.insert(op));
+  }
+  return name;
+}
+
+FlatSymbolRefAttr ScheduleSymbols::matrix(ArrayAttr params, bool interleave) {
+  int64_t rows = 0;
+  for (Attribute name : params)
+    rows += param(name).getTensorType().getDimSize(0);
+  tx::ParamOp first = param(params[0]);
+  return weight(*first.getFormat(), params, interleave, rows, first.getTensorType().getDimSize(1), /*add=*/0);
+}
+
+FlatSymbolRefAttr ScheduleSymbols::vector(ArrayAttr params, int64_t add) {
+  int64_t elements = 0;
+  for (Attribute name : params)
+    elements += param(name).getTensorType().getDimSize(0);
+  return weight("vector", params, /*interleave=*/false, elements, /*columns=*/1, add);
+}
+
+FlatSymbolRefAttr ScheduleSymbols::buffer(sched::Role role, MemRefType type) {
+  FlatSymbolRefAttr &name = declared[sched::RoleAttr::get(builder.getContext(), role)];
+  if (!name)
+    name = FlatSymbolRefAttr::get(symbols.insert(sched::BufferOp::create(builder, module.getLoc(), sched::stringifyRole(role),
+                                                                         role, type, /*offset=*/IntegerAttr())));
+  return name;
+}
+
+void ScheduleSymbols::sort() {
+  auto moveToEnd = [&](auto kind) {
+    using Op = decltype(kind);
+    for (Op op : llvm::to_vector(module.getOps<Op>()))
+      op->moveBefore(module.getBody(), module.getBody()->end());
+  };
+  moveToEnd(sched::PlanOp());
+  moveToEnd(sched::KernelOp());
+  moveToEnd(sched::CacheOp());
+  moveToEnd(sched::WeightOp());
+  moveToEnd(sched::BufferOp());
+  moveToEnd(sched::FuncOp());
+}
+
+} // namespace sinter

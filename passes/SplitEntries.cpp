@@ -1,0 +1,107 @@
+// In: @forward, from tokens to logits. Out: the three functions that the runtime calls: @prefill and @decode turn tokens
+// into hidden rows, many at once or one; @head turns one hidden row into logits.
+//
+// The cut is after the last tapped value, the last layer's output. A prompt's logits are wanted for its last token only,
+// and head is often the largest single product of a small model: apart, it runs once per prompt instead of once per token,
+// and scoring still gets it for every row. Prefill and decode differ in nothing yet; from here on each is compiled for the
+// number of tokens it will see.
+
+#include "passes/Passes.h"
+
+#include "mlir/IR/IRMapping.h"
+
+namespace sinter {
+#define GEN_PASS_DEF_SPLITENTRIES
+#include "passes/Passes.h.inc"
+} // namespace sinter
+
+using namespace mlir;
+using namespace sinter;
+
+namespace {
+
+constexpr StringLiteral kMaxTokens = "tx.max_tokens";
+
+// Everything from the tapped op's successor to the return, the return left out.
+auto tail(Operation *tapped) {
+  Block *block = tapped->getBlock();
+  return llvm::make_range(std::next(tapped->getIterator()), std::prev(block->end()));
+}
+
+struct SplitEntries : sinter::impl::SplitEntriesBase<SplitEntries> {
+  using SplitEntriesBase::SplitEntriesBase;
+
+  void runOnOperation() override {
+    func::FuncOp forward = getOperation().lookupSymbol<func::FuncOp>("forward");
+    if (!forward) {
+      getOperation().emitError("has no func.func @forward to split");
+      return signalPassFailure();
+    }
+    Operation *tapped = findCut(forward);
+    if (!tapped)
+      return signalPassFailure();
+    addBody(forward, tapped, "prefill", prefillTokens);
+    addBody(forward, tapped, "decode", 1);
+    if (failed(addHead(forward, tapped)))
+      return signalPassFailure();
+    forward.erase();
+  }
+
+  // The last tapped op, or null after an error.
+  Operation *findCut(func::FuncOp forward) {
+    Operation *tapped = nullptr;
+    if (forward.isExternal() || !forward.getBody().hasOneBlock()) {
+      forward.emitError("must have one block");
+      return nullptr;
+    }
+    for (Operation &op : forward.front())
+      if (op.hasAttr("tap"))
+        tapped = &op;
+    if (!tapped || tapped->getNumResults() != 1) {
+      forward.emitError("has no op with one result and a `tap` to split after");
+      return nullptr;
+    }
+    return tapped;
+  }
+
+  // @head(hidden) -> logits: the ops after the cut, which may read nothing else.
+  LogicalResult addHead(func::FuncOp forward, Operation *tapped) {
+    Value hidden = tapped->getResult(0);
+    OpBuilder builder(forward);
+    func::FuncOp head = func::FuncOp::create(
+        builder, forward.getLoc(), "head", builder.getFunctionType({hidden.getType()}, forward.getResultTypes()));
+    head->setAttr(kMaxTokens, builder.getI64IntegerAttr(1));
+    Block *entry = head.addEntryBlock();
+    builder.setInsertionPointToStart(entry);
+    IRMapping mapping;
+    mapping.map(hidden, entry->getArgument(0));
+    for (Operation &op : tail(tapped)) {
+      for (Value operand : op.getOperands())
+        if (!mapping.contains(operand))
+          return op.emitOpError("comes after the last tapped value and may only depend on it");
+      builder.clone(op, mapping);
+    }
+    for (Value result : forward.front().getTerminator()->getOperands())
+      if (!mapping.contains(result))
+        return forward.emitError("returns a value that does not depend on the last tapped one");
+    builder.clone(*forward.front().getTerminator(), mapping);
+    return success();
+  }
+
+  // @name(ids, position) -> hidden: forward up to the cut.
+  void addBody(func::FuncOp forward, Operation *tapped, StringRef name, int64_t maxTokens) {
+    OpBuilder builder(forward);
+    IRMapping mapping;
+    func::FuncOp body = cast<func::FuncOp>(builder.clone(*forward, mapping));
+    Value hidden = mapping.lookup(tapped->getResult(0));
+    body.setName(name);
+    body.setType(builder.getFunctionType(forward.getArgumentTypes(), {hidden.getType()}));
+    body->setAttr(kMaxTokens, builder.getI64IntegerAttr(maxTokens));
+    Operation *terminator = body.front().getTerminator();
+    terminator->setOperands({hidden});
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(tail(hidden.getDefiningOp()))))
+      op.erase();
+  }
+};
+
+} // namespace
