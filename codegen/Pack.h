@@ -21,6 +21,8 @@ public:
   static llvm::Expected<PackedWeight> create(sched::WeightOp weight, mlir::SymbolTable &symbols);
 
   int64_t bytes() const { return tiles * tileBytes; }
+  // A row of dialects/Formats.h; vectors are plain f32.
+  llvm::StringRef formatName() const { return format ? llvm::StringRef(format->name) : "f32"; }
   // Elements of the sources: what the model's parameters are counted in.
   uint64_t parameters() const;
 

@@ -1,0 +1,228 @@
+// A planned sched module -> manifest. One function per table of runtime/package.fbs. Operands of dispatches become
+// places: an alloc or a module buffer is a range of the arena, a weight one of the weights section, a cache is named by
+// its index.
+
+#include "codegen/PackageManifest.h"
+
+#include "dialects/sched/Sched.h"
+#include "runtime/package_generated.h"
+#include "runtime/package_layout.h"
+#include "llvm/ADT/DenseMap.h"
+
+using namespace llvm;
+
+namespace sinter {
+
+namespace fb = flatbuffers;
+
+uint64_t cacheBytes(sched::CacheOp cache) {
+  return uint64_t(cache.getCapacity()) / sched::CacheOp::kTileTokens * cache.getTileBytes();
+}
+
+// "sched.alloc (head): is not planned".
+static Error fail(mlir::Operation *op, const Twine &what) {
+  std::string where = op->getName().getStringRef().str();
+  if (mlir::StringAttr name = op->getAttrOfType<mlir::StringAttr>("sym_name"))
+    where += " @" + name.str();
+  else if (sched::FuncOp entry = op->getParentOfType<sched::FuncOp>())
+    where += " in @" + entry.getSymName().str();
+  return createStringError(where + ": " + what);
+}
+
+static Expected<package::Binding> arenaRange(mlir::Operation *op, std::optional<int64_t> offset, mlir::Type type) {
+  mlir::MemRefType buffer = cast<mlir::MemRefType>(type);
+  if (!offset)
+    return fail(op, "has no offset; run --sinter-plan-memory");
+  if (!buffer.hasStaticShape())
+    return fail(op, "has a dynamic shape, expected a static one");
+  return package::Binding(package::Space::arena, 0, *offset,
+                          buffer.getNumElements() * buffer.getElementTypeBitWidth() / 8);
+}
+
+namespace {
+
+class ManifestBuilder {
+public:
+  ManifestBuilder(const PackageContents &contents, const PackageLayout &layout, ArrayRef<FormatUse> formats)
+      : contents(contents), layout(layout), formats(formats), symbols(contents.module) {}
+
+  Expected<std::vector<uint8_t>> build();
+
+private:
+  template <typename Op> Expected<Op> onlyOp(StringRef what);
+  Expected<package::Binding> place(mlir::Value operand);
+  Expected<package::Binding> roleBuffer(sched::Role role, mlir::MemRefType *type = nullptr);
+  Expected<fb::Offset<package::Entry>> entry(sched::FuncOp function);
+  Expected<fb::Offset<package::Dispatch>> dispatch(sched::DispatchOp op);
+  fb::Offset<package::Cache> cache(sched::CacheOp op);
+  fb::Offset<package::Code> code(const CompiledKernels &kernels, const PackageLayout::Section &section);
+  fb::Offset<package::Model> model();
+
+  const PackageContents &contents;
+  const PackageLayout &layout;
+  ArrayRef<FormatUse> formats;
+  mlir::SymbolTable symbols;
+  fb::FlatBufferBuilder out;
+  StringMap<uint16_t> kernelIndex, cacheIndex;
+};
+
+} // namespace
+
+static package::Range range(const PackageLayout::Section &section) { return {section.offset, section.size}; }
+
+Expected<package::Binding> ManifestBuilder::place(mlir::Value operand) {
+  mlir::Operation *op = operand.getDefiningOp();
+  if (sched::AllocOp alloc = dyn_cast_if_present<sched::AllocOp>(op))
+    return arenaRange(alloc, alloc.getOffset(), alloc.getType());
+  sched::RefOp ref = dyn_cast_if_present<sched::RefOp>(op);
+  if (!ref)
+    return createStringError("a binding is neither a sched.alloc nor a sched.ref");
+  mlir::Operation *target = symbols.lookup(ref.getSymbol());
+  if (sched::BufferOp buffer = dyn_cast_if_present<sched::BufferOp>(target))
+    return arenaRange(buffer, buffer.getOffset(), buffer.getType());
+  if (sched::CacheOp cache = dyn_cast_if_present<sched::CacheOp>(target))
+    return package::Binding(package::Space::cache, cacheIndex.lookup(cache.getSymName()), 0, cacheBytes(cache));
+  if (sched::WeightOp weight = dyn_cast_if_present<sched::WeightOp>(target)) {
+    if (!weight.getOffset() || !weight.getBytes())
+      return fail(weight, "has no offset; run --sinter-plan-weights");
+    return package::Binding(package::Space::weights, 0, *weight.getOffset(), *weight.getBytes());
+  }
+  return fail(ref, "refers to @" + ref.getSymbol() + ", which is not a sched.weight, sched.cache or sched.buffer");
+}
+
+Expected<fb::Offset<package::Dispatch>> ManifestBuilder::dispatch(sched::DispatchOp op) {
+  std::vector<package::Binding> bindings;
+  for (mlir::Value operand : op.getBindings()) {
+    Expected<package::Binding> binding = place(operand);
+    if (!binding)
+      return binding.takeError();
+    bindings.push_back(*binding);
+  }
+  auto kernel = kernelIndex.find(op.getKernel());
+  if (kernel == kernelIndex.end())
+    return fail(op, "there is no sched.kernel @" + op.getKernel());
+  if (int64_t(op.getUnits()) <= 0 || op.getUnits() > UINT32_MAX || op.getTokensPerUnit() > UINT32_MAX)
+    return fail(op, "has " + Twine(op.getUnits()) + " units per " + Twine(op.getTokensPerUnit()) + " tokens");
+  const int64_t tapBinding = op.getTap() ? int64_t(op.getTapBinding().value_or(-1)) : 0;
+  if (tapBinding < 0 || tapBinding >= int64_t(std::max<size_t>(bindings.size(), 1)) || tapBinding > UINT8_MAX)
+    return fail(op, "taps binding " + Twine(tapBinding) + " of " + Twine(bindings.size()));
+  const package::Grid grid(op.getUnits(), op.getTokensPerUnit());
+  fb::Offset<fb::String> tap = op.getTap() ? out.CreateString(op.getTap()->str()) : 0;
+  fb::Offset<fb::Vector<const package::Binding *>> list = out.CreateVectorOfStructs(bindings);
+  return package::CreateDispatch(out, kernel->second, &grid, list, op.getBarrier(), tap, uint8_t(tapBinding));
+}
+
+Expected<fb::Offset<package::Entry>> ManifestBuilder::entry(sched::FuncOp function) {
+  std::vector<fb::Offset<package::Dispatch>> dispatches;
+  for (sched::DispatchOp op : function.getOps<sched::DispatchOp>()) {
+    Expected<fb::Offset<package::Dispatch>> built = dispatch(op);
+    if (!built)
+      return built.takeError();
+    dispatches.push_back(*built);
+  }
+  fb::Offset<fb::String> name = out.CreateString(function.getSymName().str());
+  return package::CreateEntry(out, name, uint32_t(function.getMaxTokens()), out.CreateVector(dispatches));
+}
+
+fb::Offset<package::Cache> ManifestBuilder::cache(sched::CacheOp op) {
+  const package::ElementType element = op.getElement().isF32() ? package::ElementType::f32 : package::ElementType::f16;
+  return package::CreateCache(out, out.CreateString(op.getSymName().str()), element, uint32_t(op.getKvHeads()),
+                              uint32_t(op.getHeadDim()), uint32_t(sched::CacheOp::kTileTokens), op.getTileBytes(),
+                              uint32_t(op.getCapacity()), uint32_t(op.getWindow()));
+}
+
+fb::Offset<package::Code> ManifestBuilder::code(const CompiledKernels &kernels, const PackageLayout::Section &section) {
+  const package::Range place = range(section);
+  fb::Offset<fb::String> target = out.CreateString(kernels.target->name.str());
+  return package::CreateCode(out, target, package::Machine::x86_64, kernels.target->requiredFeatures,
+                             kernels.target->priority, &place, checksum64(kernels.image.data(), kernels.image.size()),
+                             out.CreateVector(kernels.entries), out.CreateVector(kernels.scratchBytes),
+                             out.CreateVector(kernels.stackBytes));
+}
+
+fb::Offset<package::Model> ManifestBuilder::model() {
+  const ModelInfo &info = contents.info;
+  const GenerationDefaults &defaults = info.generation;
+  std::vector<fb::Offset<package::FormatUse>> uses;
+  for (const FormatUse &use : formats)
+    uses.push_back(package::CreateFormatUse(out, out.CreateString(use.format), use.parameters, use.bytes));
+  fb::Offset<package::Generation> generation =
+      package::CreateGeneration(out, defaults.doSample, defaults.temperature, defaults.topK, defaults.topP,
+                                defaults.minP, defaults.repetitionPenalty);
+  fb::Offset<fb::String> name = out.CreateString(info.name), family = out.CreateString(info.family);
+  return package::CreateModel(out, name, family, uint32_t(info.vocab), uint32_t(info.hidden), uint32_t(info.layers),
+                              uint32_t(info.trainedContext), info.parameters, info.bos, out.CreateVector(info.eos),
+                              generation, out.CreateVector(uses));
+}
+
+Expected<package::Binding> ManifestBuilder::roleBuffer(sched::Role role, mlir::MemRefType *type) {
+  mlir::ModuleOp module = contents.module;
+  for (sched::BufferOp buffer : module.getOps<sched::BufferOp>())
+    if (buffer.getRole() == role) {
+      if (type)
+        *type = cast<mlir::MemRefType>(buffer.getType());
+      return arenaRange(buffer, buffer.getOffset(), buffer.getType());
+    }
+  return createStringError("the module has no sched.buffer for " + sched::stringifyRole(role));
+}
+
+Expected<std::vector<uint8_t>> ManifestBuilder::build() {
+  mlir::ModuleOp module = contents.module;
+  auto plans = module.getOps<sched::PlanOp>();
+  if (plans.empty() || !(*plans.begin()).getArenaBytes())
+    return createStringError("the module has no sched.plan with the arena's size; run --sinter-plan-memory");
+  sched::PlanOp plan = *plans.begin();
+
+  std::vector<std::string> kernels;
+  for (sched::KernelOp kernel : module.getOps<sched::KernelOp>()) {
+    kernelIndex[kernel.getSymName()] = uint16_t(kernels.size());
+    kernels.push_back(kernel.getSymName().str());
+  }
+  if (kernels.size() > UINT16_MAX)
+    return createStringError("the module has " + Twine(kernels.size()) + " kernels, at most 65535 are possible");
+  std::vector<fb::Offset<package::Cache>> caches;
+  for (sched::CacheOp op : module.getOps<sched::CacheOp>()) {
+    cacheIndex[op.getSymName()] = uint16_t(caches.size());
+    caches.push_back(cache(op));
+  }
+  std::vector<fb::Offset<package::Entry>> entries;
+  for (sched::FuncOp function : module.getOps<sched::FuncOp>()) {
+    Expected<fb::Offset<package::Entry>> built = entry(function);
+    if (!built)
+      return built.takeError();
+    entries.push_back(*built);
+  }
+  std::vector<fb::Offset<package::Code>> codes;
+  for (auto [compiled, section] : zip_equal(contents.code, layout.code))
+    codes.push_back(code(compiled, section));
+
+  mlir::MemRefType hiddenType;
+  Expected<package::Binding> tokens = roleBuffer(sched::Role::tokens);
+  Expected<package::Binding> hidden = roleBuffer(sched::Role::hidden, &hiddenType);
+  Expected<package::Binding> logits = roleBuffer(sched::Role::logits);
+  if (!tokens || !hidden || !logits)
+    return joinErrors(joinErrors(tokens.takeError(), hidden.takeError()), logits.takeError());
+
+  fb::Offset<fb::String> compiler = out.CreateString("sinter " SINTER_VERSION);
+  fb::Offset<fb::String> chatTemplate = contents.chatTemplate.empty() ? 0 : out.CreateString(contents.chatTemplate);
+  fb::Offset<package::Model> facts = model();
+  fb::Offset<fb::Vector<fb::Offset<fb::String>>> names = out.CreateVectorOfStrings(kernels);
+  fb::Offset<fb::Vector<fb::Offset<package::Code>>> codeList = out.CreateVector(codes);
+  fb::Offset<fb::Vector<fb::Offset<package::Cache>>> cacheList = out.CreateVector(caches);
+  fb::Offset<fb::Vector<fb::Offset<package::Entry>>> entryList = out.CreateVector(entries);
+  const package::Range weights = range(layout.weights), tokenizer = range(layout.tokenizer);
+  const uint64_t tokenizerChecksum =
+      contents.tokenizer.empty() ? 0 : checksum64(contents.tokenizer.data(), contents.tokenizer.size());
+  out.Finish(package::CreateManifest(out, compiler, facts, uint32_t(plan.getContext()), &weights,
+                                     layout.weightsChecksum, &tokenizer, tokenizerChecksum, chatTemplate,
+                                     *plan.getArenaBytes(), names, codeList, cacheList, entryList, &*tokens, &*hidden,
+                                     uint32_t(hiddenType.getShape().back()), &*logits));
+  return std::vector<uint8_t>(out.GetBufferPointer(), out.GetBufferPointer() + out.GetSize());
+}
+
+Expected<std::vector<uint8_t>> buildManifest(const PackageContents &contents, const PackageLayout &layout,
+                                             ArrayRef<FormatUse> formats) {
+  return ManifestBuilder(contents, layout, formats).build();
+}
+
+} // namespace sinter
