@@ -76,6 +76,7 @@ sinter_status sinter::runtime::planSession(const sinter_model *model, const sint
   layout->cacheStarts = block.place(manifest.caches()->size(), sizeof(uint64_t));
   layout->history = block.place(layout->context, sizeof(uint32_t));
   layout->seen = block.place((uint64_t(vocab) + 31) / 32, sizeof(uint32_t));
+  layout->values = block.place(vocab, sizeof(float));
   layout->candidates = block.place(vocab, sizeof(Candidate));
   layout->plan.session = block.size;
 

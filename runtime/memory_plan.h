@@ -16,6 +16,7 @@ struct SessionLayout {
   uint64_t cacheStarts;  // uint64_t[caches]: offsets of the caches in the block
   uint64_t history;      // uint32_t[context]
   uint64_t seen;         // uint32_t[ceil(vocab / 32)]
+  uint64_t values;       // float[vocab]
   uint64_t candidates;   // Candidate[vocab]
   uint64_t caches;       // tiles of the first cache, the second, ...
   uint64_t arena;        // [arena_bytes]

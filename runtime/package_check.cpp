@@ -34,17 +34,20 @@ bool vectorsAligned(const package::Manifest &manifest) {
   return true;
 }
 
-sinter_status checkSection(const sinter_model *model, const char *name, const package::Range *range,
+// `says`: who names the range, "header" or "manifest".
+sinter_status checkSection(const sinter_model *model, const char *says, const char *name, const package::Range *range,
                            sinter_error *error) {
   if (!range)
-    return damaged(model, error, "manifest does not say where %s are", name);
+    return damaged(model, error, "%s does not say where %s is", says, name);
   if (range->offset() % kSectionAlignment)
-    return damaged(model, error, "manifest says %s start at byte %" PRIu64 ", which is not a multiple of %" PRIu64,
+    return damaged(model, error, "%s says %s starts at byte %" PRIu64 ", which is not a multiple of %" PRIu64, says,
                    name, range->offset(), kSectionAlignment);
-  if (range->offset() > model->fileBytes || range->size() > model->fileBytes - range->offset())
-    return damaged(model, error,
-                   "manifest says %s have %" PRIu64 " bytes from byte %" PRIu64 ", but the file has %" PRIu64 " bytes",
-                   name, range->size(), range->offset(), model->fileBytes);
+  uint64_t end;
+  if (__builtin_add_overflow(range->offset(), range->size(), &end))
+    end = UINT64_MAX;
+  if (end > model->fileBytes)
+    return damaged(model, error, "%s says %s ends at byte %" PRIu64 ", but the file has %" PRIu64 " bytes", says, name,
+                   end, model->fileBytes);
   return SINTER_OK;
 }
 
@@ -64,7 +67,7 @@ sinter_status checkHeader(const sinter_model *model, PackageHeader *header, sint
     return damaged(model, error, "the header says %" PRIu64 " bytes, but the file has %" PRIu64, header->fileBytes,
                    model->fileBytes);
   package::Range manifest(header->manifestOffset, header->manifestBytes);
-  if (sinter_status status = checkSection(model, "the manifest", &manifest, error))
+  if (sinter_status status = checkSection(model, "header", "the manifest", &manifest, error))
     return status;
   if (header->manifestBytes > kMostManifestBytes)
     return damaged(model, error, "the header says the manifest has %" PRIu64 " bytes, at most %" PRIu64 " are allowed",
@@ -121,11 +124,11 @@ sinter_status sinter::runtime::checkPackage(sinter_model *model, sinter_error *e
   if (!vectorsAligned(manifest))
     return damaged(model, error, "the manifest (byte %" PRIu64 " on) has a misaligned vector", header.manifestOffset);
 
-  if (sinter_status status = checkSection(model, "the weights", manifest.weights(), error))
+  if (sinter_status status = checkSection(model, "manifest", "the weights section", manifest.weights(), error))
     return status;
   if (manifest.tokenizer()) {
     const package::Range &tokenizer = *manifest.tokenizer();
-    if (sinter_status status = checkSection(model, "the tokenizer's data", &tokenizer, error))
+    if (sinter_status status = checkSection(model, "manifest", "the tokenizer section", &tokenizer, error))
       return status;
     if (tokenizer.size() &&
         checksum64(model->file + tokenizer.offset(), tokenizer.size()) != manifest.tokenizer_checksum())
@@ -137,7 +140,7 @@ sinter_status sinter::runtime::checkPackage(sinter_model *model, sinter_error *e
 
 sinter_status sinter::runtime::checkCode(const sinter_model *model, const package::Code *code, sinter_error *error) {
   const char *target = code->target()->c_str();
-  if (sinter_status status = checkSection(model, "the instructions", code->range(), error))
+  if (sinter_status status = checkSection(model, "manifest", "the code section", code->range(), error))
     return status;
   uint64_t offset = code->range()->offset(), size = code->range()->size();
   uint32_t kernels = model->manifest->kernels()->size();

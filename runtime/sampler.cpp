@@ -45,12 +45,13 @@ double uniform(uint64_t seed, uint64_t n) {
 // Larger values first, then smaller ids.
 bool before(const Candidate &a, const Candidate &b) { return a.value > b.value || (a.value == b.value && a.id < b.id); }
 
+// Heaps have the last candidate, in this order, at their root.
 void siftDown(Candidate *heap, uint32_t size, uint32_t at) {
   Candidate moved = heap[at];
   for (uint64_t child; (child = 2 * uint64_t(at) + 1) < size; at = uint32_t(child)) {
-    if (child + 1 < size && before(heap[child + 1], heap[child]))
+    if (child + 1 < size && before(heap[child], heap[child + 1]))
       ++child;
-    if (!before(heap[child], moved))
+    if (!before(moved, heap[child]))
       break;
     heap[at] = heap[child];
   }
@@ -62,67 +63,134 @@ void makeHeap(Candidate *heap, uint32_t size) {
     siftDown(heap, size, i);
 }
 
-// Moves the first candidate of a heap to heap[size - 1]; the heap is one smaller then.
-const Candidate &popHeap(Candidate *heap, uint32_t size) {
-  Candidate first = heap[0];
-  heap[0] = heap[size - 1];
-  siftDown(heap, size - 1, 0);
-  heap[size - 1] = first;
-  return heap[size - 1];
+void sortHeap(Candidate *heap, uint32_t size) {
+  while (size > 1) {
+    Candidate last = heap[0];
+    heap[0] = heap[--size];
+    siftDown(heap, size, 0);
+    heap[size] = last;
+  }
 }
 
-void penalize(Sampler *sampler, const uint32_t *history, uint32_t count) {
-  float penalty = sampler->settings.repetition_penalty;
+// Loops over a vocabulary run in eight lanes: one chain of dependent operations would take most of the time. The order
+// of the operations is fixed, so sums are the same everywhere.
+constexpr uint32_t kLanes = 8;
+
+float largest(const float *values, uint32_t count) {
+  float lanes[kLanes];
+  for (float &lane : lanes)
+    lane = -INFINITY;
+  uint32_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    for (uint32_t lane = 0; lane < kLanes; ++lane)
+      lanes[lane] = values[i + lane] > lanes[lane] ? values[i + lane] : lanes[lane];
+  for (; i < count; ++i)
+    lanes[0] = values[i] > lanes[0] ? values[i] : lanes[0];
+  for (float lane : lanes)
+    lanes[0] = lane > lanes[0] ? lane : lanes[0];
+  return lanes[0];
+}
+
+double sumOf(const float *values, uint32_t count) {
+  double lanes[kLanes] = {}, sum = 0;
+  uint32_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    for (uint32_t lane = 0; lane < kLanes; ++lane)
+      lanes[lane] += values[i + lane];
+  for (; i < count; ++i)
+    lanes[0] += values[i];
+  for (double lane : lanes)
+    sum += lane;
+  return sum;
+}
+
+// exp((value - best) / temperature); 1 for the best, infinite ones included.
+float weigh(float value, float best, float temperature) {
+  return expNegative(value == best ? 0.0f : (value - best) / temperature);
+}
+
+void weighAll(float *values, uint32_t count, float best, float temperature) {
+  for (uint32_t i = 0; i < count; ++i)
+    values[i] = weigh(values[i], best, temperature);
+}
+
+void penalize(const Sampler &sampler, const uint32_t *history, uint32_t count) {
+  float penalty = sampler.settings.repetition_penalty;
   if (penalty == 0 || penalty == 1)
     return;
-  uint32_t window = sampler->settings.repetition_window;
+  uint32_t window = sampler.settings.repetition_window;
   uint32_t from = window && window < count ? count - window : 0;
-  memset(sampler->seen, 0, (size_t(sampler->vocab) + 31) / 32 * sizeof(uint32_t));
+  memset(sampler.seen, 0, (size_t(sampler.vocab) + 31) / 32 * sizeof(uint32_t));
   for (uint32_t i = from; i < count; ++i) {
     uint32_t id = history[i], bit = 1u << (id % 32);
-    if (sampler->seen[id / 32] & bit)
+    if (sampler.seen[id / 32] & bit)
       continue;
-    sampler->seen[id / 32] |= bit;
-    float &logit = sampler->candidates[id].value;
+    sampler.seen[id / 32] |= bit;
+    float &logit = sampler.values[id];
     logit = logit > 0 ? logit / penalty : logit * penalty;
   }
 }
 
-// The candidates that are left: kept[0 .. count).
-struct Kept {
-  Candidate *kept;
-  uint32_t count;
-  bool sorted; // the last one is the likeliest, the order is by before()
-};
-
-// Leaves the smallest set of likeliest candidates that has the share `topP` of all weights.
-Kept cutTopP(Kept all, float topP) {
-  double total = 0;
-  for (uint32_t i = all.count; i-- > 0;)
-    total += all.kept[i].value;
-  if (!all.sorted)
-    makeHeap(all.kept, all.count);
-  double sum = 0;
-  uint32_t taken = 0;
-  while (taken < all.count && (taken == 0 || sum < topP * total)) {
-    uint32_t left = all.count - taken++;
-    sum += all.sorted ? all.kept[left - 1].value : popHeap(all.kept, left).value;
-  }
-  return {all.kept + (all.count - taken), taken, true};
+// The `most` likeliest candidates in order, with their weights; returns how many.
+uint32_t takeTopK(const Sampler &sampler, uint32_t most, float best) {
+  Candidate *heap = sampler.candidates;
+  for (uint32_t id = 0; id < most; ++id)
+    heap[id] = {sampler.values[id], id};
+  makeHeap(heap, most);
+  for (uint32_t id = most; id < sampler.vocab; ++id)
+    if (sampler.values[id] > heap[0].value) { // an equal one has the larger id
+      heap[0] = {sampler.values[id], id};
+      siftDown(heap, most, 0);
+    }
+  sortHeap(heap, most);
+  for (uint32_t i = 0; i < most; ++i)
+    heap[i].value = weigh(heap[i].value, best, sampler.settings.temperature);
+  return most;
 }
 
-uint32_t draw(Kept from, double share) {
-  double total = 0;
-  for (uint32_t i = from.count; i-- > 0;)
-    total += from.kept[i].value;
-  double target = share * total, sum = 0;
+// The candidates that top-p may need, in order; sampler.values are weights already. All those below the limit have less
+// than the share 1 - top_p together.
+uint32_t takeLikely(const Sampler &sampler) {
+  double total = sumOf(sampler.values, sampler.vocab);
+  float limit = float((1.0 - sampler.settings.top_p) * total / sampler.vocab);
+  uint32_t taken = 0;
+  for (uint32_t id = 0; id < sampler.vocab; ++id)
+    if (sampler.values[id] >= limit)
+      sampler.candidates[taken++] = {sampler.values[id], id};
+  makeHeap(sampler.candidates, taken);
+  sortHeap(sampler.candidates, taken);
+  return taken;
+}
+
+// How many of the first candidates make up the share `topP` of `total`; at least one.
+uint32_t cutTopP(const Candidate *sorted, uint32_t count, double total, float topP) {
+  double sum = 0;
+  uint32_t taken = 0;
+  while (taken < count && (taken == 0 || sum < topP * total))
+    sum += sorted[taken++].value;
+  return taken;
+}
+
+uint32_t drawFrom(const Candidate *sorted, uint32_t count, double share) {
+  double total = 0, sum = 0;
+  for (uint32_t i = 0; i < count; ++i)
+    total += sorted[i].value;
+  uint32_t i = 0;
+  for (; i + 1 < count && sorted[i + 1].value > 0; ++i)
+    if (share * total < (sum += sorted[i].value))
+      break;
+  return sorted[i].id;
+}
+
+// Weights by id, in any order.
+uint32_t drawFrom(const float *weights, uint32_t count, double share) {
+  double target = share * sumOf(weights, count), sum = 0;
   uint32_t last = 0;
-  for (uint32_t i = from.count; i-- > 0;) {
-    if (from.kept[i].value == 0)
+  for (uint32_t id = 0; id < count; ++id) {
+    if (weights[id] == 0)
       continue;
-    last = from.kept[i].id;
-    sum += from.kept[i].value;
-    if (target < sum)
+    last = id;
+    if (target < (sum += weights[id]))
       break;
   }
   return last;
@@ -147,33 +215,39 @@ uint32_t sinter::runtime::choose(Sampler *sampler, const float *logits, const ui
                                  uint32_t historyCount) {
   DefaultFloatMode mode;
   const sinter_sampler &settings = sampler->settings;
-  Candidate *candidates = sampler->candidates;
-  for (uint32_t id = 0; id < sampler->vocab; ++id)
-    candidates[id] = {logits[id] == logits[id] ? logits[id] : -INFINITY, id};
-  penalize(sampler, history, historyCount);
-
-  Candidate best = candidates[0];
-  for (uint32_t id = 1; id < sampler->vocab; ++id)
-    best = candidates[id].value > best.value ? candidates[id] : best;
-  if (settings.temperature == 0)
-    return best.id;
-
-  Kept kept = {candidates, sampler->vocab, false};
-  if (settings.top_k && settings.top_k < kept.count) {
-    makeHeap(candidates, sampler->vocab);
-    for (uint32_t taken = 0; taken < settings.top_k; ++taken)
-      popHeap(candidates, sampler->vocab - taken);
-    kept = {candidates + (sampler->vocab - settings.top_k), settings.top_k, true};
+  const uint32_t vocab = sampler->vocab;
+  float *values = sampler->values;
+  for (uint32_t id = 0; id < vocab; ++id)
+    values[id] = logits[id] == logits[id] ? logits[id] : -INFINITY;
+  penalize(*sampler, history, historyCount);
+  float best = largest(values, vocab);
+  if (settings.temperature == 0) {
+    uint32_t id = 0;
+    while (id + 1 < vocab && values[id] != best)
+      ++id;
+    return id;
   }
-  // Equal values have a difference of 0 also where both are infinite.
-  for (uint32_t i = 0; i < kept.count; ++i) {
-    float value = kept.kept[i].value;
-    kept.kept[i].value = expNegative(value == best.value ? 0.0f : (value - best.value) / settings.temperature);
+
+  double share = uniform(settings.seed, sampler->draws++);
+  bool topK = settings.top_k && settings.top_k < vocab;
+  bool topP = settings.top_p > 0 && settings.top_p < 1;
+  if (!topK)
+    weighAll(values, vocab, best, settings.temperature);
+  if (!topK && !topP) {
+    for (uint32_t id = 0; id < vocab; ++id) // the largest weight is 1
+      values[id] = values[id] >= settings.min_p ? values[id] : 0.0f;
+    return drawFrom(values, vocab, share);
   }
-  if (settings.top_p > 0 && settings.top_p < 1)
-    kept = cutTopP(kept, settings.top_p);
-  if (settings.min_p > 0) // the largest weight is 1
-    for (uint32_t i = 0; i < kept.count; ++i)
-      kept.kept[i].value = kept.kept[i].value >= settings.min_p ? kept.kept[i].value : 0.0f;
-  return draw(kept, uniform(settings.seed, sampler->draws++));
+
+  Candidate *sorted = sampler->candidates;
+  uint32_t count = topK ? takeTopK(*sampler, settings.top_k, best) : takeLikely(*sampler);
+  if (topP) {
+    double total = 0;
+    for (uint32_t i = 0; i < count && topK; ++i)
+      total += sorted[i].value;
+    count = cutTopP(sorted, count, topK ? total : sumOf(values, vocab), settings.top_p);
+  }
+  while (count > 1 && sorted[count - 1].value < settings.min_p)
+    --count;
+  return drawFrom(sorted, count, share);
 }

@@ -10,7 +10,7 @@
 namespace sinter::runtime {
 
 struct Candidate {
-  float value; // logit, later the weight exp((logit - largest) / temperature)
+  float value; // weight, exp((logit - largest logit) / temperature)
   uint32_t id;
 };
 
@@ -18,6 +18,7 @@ struct Sampler {
   sinter_sampler settings;
   uint64_t draws; // random numbers taken since the seed was set
   uint32_t vocab;
+  float *values;         // [vocab], working memory: logits, later weights
   Candidate *candidates; // [vocab], working memory
   uint32_t *seen;        // [ceil(vocab / 32)], bits, working memory
 };

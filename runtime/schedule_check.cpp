@@ -10,6 +10,9 @@ using namespace sinter::runtime;
 
 namespace {
 
+// What Dispatch.tap_binding can name; also bounds the time that checking takes.
+constexpr uint32_t kMostBindings = 256;
+
 class ScheduleCheck {
 public:
   ScheduleCheck(sinter_model *model, sinter_error *error) : model(model), manifest(*model->manifest), error(error) {}
@@ -139,6 +142,9 @@ private:
       return damaged(model, error, "entry '%.40s', dispatch %u: a grid of %u units per %u tokens", name, index,
                      dispatch.grid() ? dispatch.grid()->units() : 0,
                      dispatch.grid() ? dispatch.grid()->tokens_per_unit() : 0);
+    if (count(dispatch.bindings()) > kMostBindings)
+      return damaged(model, error, "entry '%.40s', dispatch %u: %u bindings, at most %u are allowed", name, index,
+                     count(dispatch.bindings()), kMostBindings);
     for (uint32_t i = 0; i < count(dispatch.bindings()); ++i)
       if (sinter_status status = checkBinding(entry, index, i, *dispatch.bindings()->Get(i)))
         return status;

@@ -46,6 +46,7 @@ public:
     session->observer.stride = manifest.hidden_stride();
     session->sampler.vocab = manifest.model()->vocab();
     session->sampler.seen = reinterpret_cast<uint32_t *>(block + layout.seen);
+    session->sampler.values = reinterpret_cast<float *>(block + layout.values);
     session->sampler.candidates = reinterpret_cast<Candidate *>(block + layout.candidates);
     return session;
   }

@@ -177,13 +177,14 @@ TEST(Loader, EveryFieldIsChecked) {
     void (*change)(FakePackage &package);
   };
   const Case cases[] = {
-      {"the weights start at byte 17, which is not a multiple of 4096",
+      {"manifest says the weights section starts at byte 17, which is not a multiple of 4096",
        [](FakePackage &p) { *p.manifest.weights = Range(17, 1); }},
-      {"the weights have 18446744073709551615 bytes from byte 4096, but the file has",
+      {"manifest says the weights section ends at byte 18446744073709551615, but the file has",
        [](FakePackage &p) { *p.manifest.weights = Range(4096, huge); }},
-      {"the tokenizer's data have", [](FakePackage &p) { *p.manifest.tokenizer = Range(4096, huge - 4096); }},
-      {"does not say where the weights are", [](FakePackage &p) { p.manifest.weights.reset(); }},
-      {"the instructions have",
+      {"manifest says the tokenizer section ends at byte 18446744073709551615, but the file has",
+       [](FakePackage &p) { *p.manifest.tokenizer = Range(4096, huge - 4096); }},
+      {"manifest does not say where the weights section is", [](FakePackage &p) { p.manifest.weights.reset(); }},
+      {"manifest says the code section ends at byte 1073741824, but the file has",
        [](FakePackage &p) { p.manifest.codes[0]->range = std::make_unique<Range>(0, 1 << 30); }},
       {"code for 'x86-64' has 4 entries, 5 scratch sizes and 5 stack sizes for 5 kernels",
        [](FakePackage &p) { p.manifest.codes[0]->entries.pop_back(); }},
@@ -211,6 +212,8 @@ TEST(Loader, EveryFieldIsChecked) {
        [](FakePackage &p) { p.entry("decode").dispatches[1]->bindings[1] = Binding(Space::cache, 0, 64, 64); }},
       {"unknown space 7",
        [](FakePackage &p) { p.entry("head").dispatches[0]->bindings[0] = Binding(Space(7), 0, 0, 0); }},
+      {"dispatch 0: 257 bindings, at most 256 are allowed",
+       [](FakePackage &p) { p.entry("head").dispatches[0]->bindings.resize(257); }},
       {"tap binding 3 of 3", [](FakePackage &p) { p.entry("prefill").dispatches[2]->tap_binding = 3; }},
       {"the rows of a tap", [](FakePackage &p) { p.entry("prefill").dispatches[2]->tap_binding = 0; }},
       {"the tokens have 92 bytes, but 24 elements of 4 bytes are needed",

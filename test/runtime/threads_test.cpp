@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <thread>
+#include <time.h>
 
 using namespace sinter;
 using namespace sinter::test;
@@ -42,6 +43,17 @@ TEST(Threads, ManyMoreThanCpusDoNotCollapse) {
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   EXPECT_EQ(logitsOf(session), reference(ids).logits.back());
   EXPECT_LT(seconds, 20);
+}
+
+TEST(Threads, IdleThreadsSleep) {
+  AlignedBytes bytes(FakePackage().bytes());
+  ModelPointer model = openModel(bytes);
+  SessionPointer session = createSession(model, 4);
+  ASSERT_EQ(sinter_decode(session.get(), 1), SINTER_OK);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  clock_t before = clock(); // CPU time of all threads
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_LT(double(clock() - before) / CLOCKS_PER_SEC, 0.03);
 }
 
 TEST(Threads, SessionsRunSideBySide) {

@@ -56,6 +56,7 @@ TEST(Wrapper, RunsASequence) {
 }
 
 TEST(Wrapper, ErrorsAreStatusesOrExceptions) {
+  AlignedBytes bytes(FakePackage().bytes());
   Model model;
   Status status = model.open("/nowhere/x.sinter");
   EXPECT_FALSE(status.ok());
@@ -68,7 +69,6 @@ TEST(Wrapper, ErrorsAreStatusesOrExceptions) {
     EXPECT_EQ(error.code, SINTER_ERROR_IO);
     EXPECT_STREQ(error.what(), "/nowhere/x.sinter: no such file");
   }
-  AlignedBytes bytes(FakePackage().bytes());
   model.open(bytes.data(), bytes.size()).orThrow();
   Session session;
   session.create(model).orThrow();
