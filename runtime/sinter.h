@@ -2,9 +2,9 @@
  *
  * A model is a compiled package: opened once, read-only, shared by any number of sessions on any threads. A session is
  * one sequence being written: its KV cache, its working memory, its threads. One session is used by one thread at a
- * time; callbacks may look at the session that calls them, but not change it. Nothing here aborts, throws, prints or keeps
- * global state; every call that can fail returns a sinter_status, and sinter_session_error() (or the `error` argument
- * while there is no session yet) says what went wrong.
+ * time; callbacks may look at the session that calls them, but not change it. Nothing here aborts, throws, prints or
+ * keeps global state; every call that can fail returns a sinter_status, and sinter_session_error() (or the `error`
+ * argument while there is no session yet) says what went wrong.
  *
  * All memory is sized when a session is created; afterwards nothing is allocated.
  *
