@@ -25,6 +25,16 @@ def Tx_NormAttr : Tx_Attr<"Norm", "norm"> {
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
+// Upstream prints DenseF32ArrayAttr with seven digits; an angle at position 100000 needs all nine.
+def Tx_ExactFloats : AttrOrTypeParameter<"::mlir::DenseF32ArrayAttr", "floats, printed so that they read back the same"> {
+  let printer = [{
+    $_printer << '[';
+    ::llvm::interleaveComma($_self.asArrayRef(), $_printer.getStream(),
+                            [&](float value) { $_printer.printFloat(::llvm::APFloat(value)); });
+    $_printer << ']'
+  }];
+}
+
 def Tx_RopeAttr : Tx_Attr<"Rope", "rope"> {
   let summary = "rotary position embedding as data";
   let description = [{
@@ -34,7 +44,7 @@ def Tx_RopeAttr : Tx_Attr<"Rope", "rope"> {
   }];
   let parameters = (ins
     EnumParameter<Tx_RopeStyle>:$style,
-    "::mlir::DenseF32ArrayAttr":$inverse_frequencies,
+    Tx_ExactFloats:$inverse_frequencies,
     "::mlir::FloatAttr":$factor);
   let assemblyFormat = "`<` struct(params) `>`";
   let genMnemonicAlias = 1; // printed once, as #rope
