@@ -1,0 +1,176 @@
+"""Missing, truncated and mutated model directories and packages through the command line: exit code 1, one line that
+starts with the program's name, no output file and no crash. The readers' own tests do this by the thousand under
+sanitizers; here the whole way is walked.
+"""
+
+import json
+import os
+import pathlib
+import random
+import resource
+import shutil
+import tempfile
+import unittest
+
+import harness
+
+DAMAGES = 24  # per file, seeded
+
+
+def damaged(original, generator):
+    """Yields (what was done, bytes) for truncations, flipped bytes and overwritten ranges."""
+    for number in range(DAMAGES):
+        content = bytearray(original)
+        where = generator.randrange(len(content))
+        kind = number % 3
+        if kind == 0:
+            yield f"cut to {where} bytes", bytes(content[:where])
+        elif kind == 1:
+            content[where] ^= 1 << generator.randrange(8)
+            yield f"bit flipped in byte {where}", bytes(content)
+        else:
+            count = min(16, len(content) - where)
+            content[where:where + count] = generator.randbytes(count)
+            yield f"{count} bytes overwritten at {where}", bytes(content)
+
+
+class BrokenInputs(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def fails(self, program, *arguments, **options):
+        done = harness.run(program, *arguments, check=False, **options)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertRegex(done.stderr, rf"\A{program.name}: [^\n]+\n\Z")
+        return done.stderr
+
+    def compile_fails(self, directory, *options):
+        """Nothing may be left behind."""
+        out = self.folder / "out"
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        message = self.fails(harness.SINTERC, directory, "-o", out / "model.sinter", *options)
+        self.assertEqual(os.listdir(out), [])
+        return message
+
+    def test_command_lines(self):
+        tales = harness.model("tales")
+        out = self.folder / "x.sinter"
+        for arguments in ([], ["-o", out], [tales], [tales, "-o", out, "--quantize", "q5"], [tales, "-o", out, "--context", 0],
+                          [tales, "-o", out, "--target", "pdp-11"], [tales, "-o", out, "--context", "many"],
+                          [tales, "-o", out, "--embed-quantize", "q5"], [tales, "-o", out, "--emit", "pictures"],
+                          [tales, "-o", out, "--print-ir-after", "nothing"], [tales, "-o", out, "--kv", "q8"],
+                          [tales, "-o", out, "--no-such-option"], [tales, "-o", self.folder / "absent" / "x"],
+                          [tales, "-o", self.folder], [tales, "-o", "/dev/full"], [self.folder / "absent", "-o", out],
+                          [self.folder, "-o", out], [harness.ROOT / "LICENSE", "-o", out], ["", "-o", out]):
+            with self.subTest(sinterc=arguments):
+                self.fails(harness.SINTERC, *arguments)
+                self.assertFalse(out.exists())
+        self.assertIn("sinter-", self.fails(harness.SINTERC, tales, "--print-ir-after", "nothing"))
+        package = harness.package(tales, "--quantize", "q8", "--target", "x86-64")
+        for arguments in ([], ["frobnicate"], ["run"], ["run", self.folder / "absent"], ["run", self.folder],
+                          ["run", harness.ROOT / "LICENSE"], ["run", package, "a", "--prompt", "b"],
+                          ["run", package, "--prompt-ids", "1,x"], ["run", package, "--prompt-ids", "99999"],
+                          ["run", package, "--prompt-ids", ""], ["run", package, "--isa", "pdp-11"],
+                          ["run", package, "word " * 300], ["run", package, "--temperature", -1],
+                          ["run", package, "--threads", 0], ["run", package, "--context", 100000],
+                          ["run", package, "a", "--logits", self.folder], ["bench", package, "--prompt-tokens", 1000],
+                          ["eval", package], ["eval", package, "--text", self.folder / "absent"],
+                          ["tokenize", package], ["tokenize", package, "--decode", "5,99999"],
+                          ["inspect", package, "--threads", -1]):
+            with self.subTest(sinter=arguments):
+                self.fails(harness.SINTER, *arguments)
+
+    def test_model_files(self):
+        """A damaged file may still be a model (a digit of a number changed): then the package must load."""
+        original = harness.model("tales")
+        generator = random.Random(1)
+        for name in ("config.json", "generation_config.json", "tokenizer_config.json", "tokenizer.json",
+                     "model.safetensors"):
+            content = (original / name).read_bytes()
+            # Of the weights, only the header can be wrong; any bits are numbers.
+            end = 8 + int.from_bytes(content[:8], "little") if name.endswith("safetensors") else len(content)
+            for what, head in damaged(content[:end], generator):
+                with self.subTest(file=name, damage=what):
+                    directory = self.folder / "model"
+                    shutil.rmtree(directory, ignore_errors=True)
+                    shutil.copytree(original, directory)
+                    truncated = len(head) < end
+                    (directory / name).write_bytes(head if truncated else head + content[end:])
+                    out = self.folder / "out"
+                    out.mkdir(exist_ok=True)
+                    done = harness.sinterc(directory, "-o", out / "x.sinter", "-q", "--target", "x86-64", check=False)
+                    if done.returncode == 0:
+                        harness.sinter("run", out / "x.sinter", "--prompt-ids", "1", "--max-tokens", 1)
+                        (out / "x.sinter").unlink()
+                    else:
+                        self.compile_fails(directory, "--target", "x86-64")
+
+    def test_unsupported_models(self):
+        original = harness.model("tales")
+        directory = self.folder / "model"
+        for key, value, expected in (("model_type", "mamba", "mamba"), ("hidden_act", "cosine", "cosine"),
+                                     ("hidden_size", 256, "128"), ("num_hidden_layers", 7, "layers.6"),
+                                     ("vocab_size", 2048, "1024"), ("rope_scaling", {"rope_type": "odd"}, "odd")):
+            with self.subTest(key=key):
+                shutil.rmtree(directory, ignore_errors=True)
+                shutil.copytree(original, directory)
+                config = json.loads((directory / "config.json").read_text())
+                (directory / "config.json").write_text(json.dumps({**config, key: value}))
+                self.assertIn(expected, self.compile_fails(directory))
+
+    def test_packages(self):
+        package = harness.package(harness.model("tales"), "--quantize", "q8", "--target", "x86-64")
+        content = package.read_bytes()
+        parts = harness.sinter_json("inspect", package)["parts"]
+        path = self.folder / "x.sinter"
+        generator = random.Random(2)
+        for what, bytes_ in damaged(content, generator):
+            path.write_bytes(bytes_)
+            with self.subTest(damage=what):
+                if len(bytes_) < len(content):
+                    self.fails(harness.SINTER, "run", path, "--prompt-ids", "1", "--max-tokens", 1)
+                    continue
+                # Weights are only checked on request; all other damage is seen, or lies in padding.
+                self.assertIn(harness.sinter("inspect", path, "--check", check=False).returncode, (0, 1))
+        for what, head in damaged(content[:56 + 4096], generator):
+            path.write_bytes(head if len(head) < 56 + 4096 else head + content[56 + 4096:])
+            with self.subTest(damage=what):
+                self.assertIn(harness.sinter("run", path, "--prompt-ids", "1", "--max-tokens", 1, check=False).returncode,
+                              (0, 1))
+        self.assertGreater(parts["weights"], 0)
+        damaged_weights = bytearray(content)
+        damaged_weights[-1000 if parts["weights"] > 1000 else -1] ^= 1
+
+    def test_full_disk(self):
+        """A limit on the size of files stands for a full disk."""
+        tales = harness.model("tales")
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+        import signal
+        previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        self.addCleanup(signal.signal, signal.SIGXFSZ, previous)
+        self.compile_fails_with(tales, limit)
+        with open("/dev/full", "w") as full:
+            for command in ([harness.SINTERC, tales, "--emit", "tx"],
+                            [harness.SINTER, "inspect", harness.package(tales, "--quantize", "q8", "--target", "x86-64")]):
+                with self.subTest(command=command):
+                    import subprocess
+                    done = subprocess.run([str(part) for part in command], stdout=full, stderr=subprocess.PIPE)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn(b"standard output", done.stderr)
+
+    def compile_fails_with(self, directory, preexec):
+        out = self.folder / "out"
+        out.mkdir()
+        self.fails(harness.SINTERC, directory, "-o", out / "x.sinter", "--quantize", "f32", preexec_fn=preexec,
+                   restore_signals=False)
+        self.assertEqual(os.listdir(out), [])
+
+
+if __name__ == "__main__":
+    harness.main()

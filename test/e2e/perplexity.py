@@ -1,0 +1,43 @@
+"""Perplexity of one model by format, against the f32 value of goldens/decoders.json. Usage: perplexity.py MODEL"""
+
+import json
+import sys
+import unittest
+
+import harness
+
+MODEL = sys.argv.pop(1)
+
+
+class Perplexity(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.golden = json.loads(harness.golden("decoders.json").read_text())[MODEL]["eval"]
+        cls.text = harness.golden(cls.golden["file"])
+        cls.directory = harness.model(MODEL)
+
+    def eval(self, quantize, *options):
+        return harness.sinter_json("eval", harness.package(self.directory, "--quantize", quantize), "--text", self.text,
+                                   *options)
+
+    def within(self, result, share):
+        self.assertEqual((result["documents"], result["tokens"]), (self.golden["documents"], self.golden["tokens"]))
+        self.assertAlmostEqual(result["perplexity"] / self.golden["perplexity"], 1, delta=share)
+
+    def test_f32(self):
+        self.within(self.eval("f32"), 0.001)
+
+    def test_q8(self):
+        self.within(self.eval("q8"), 0.01)
+
+    def test_q4(self):
+        """Reported, with a bound that only a broken quantizer exceeds."""
+        exact = harness.package(self.directory, "--quantize", "f32")
+        result = self.eval("q4", "--against", exact)
+        print(f"{MODEL} q4: perplexity {result['perplexity']:.4f} ({self.golden['perplexity']:.4f} in f32), mean KL "
+              f"{result['kl']:.4f} nats, same most likely token {100 * result['top1_agreement']:.1f} %")
+        self.within(result, 0.25)
+
+
+if __name__ == "__main__":
+    harness.main()
