@@ -132,7 +132,7 @@ private:
       sum->setAttr("tap", builder.getStringAttr(name));
       x = sum;
     }
-    const std::string head = decoder.tied ? "embed" : "head";
+    const std::string head = decoder.tied ? "embed" : "lm_head";
     func::ReturnOp::create(builder, at("forward"), linear(head, norm("norm", x), decoder.vocab, false));
   }
 

@@ -56,7 +56,7 @@ std::vector<DecoderParam> decoderParams(const Decoder &decoder) {
   }
   params.push_back({"norm", std::string(names.norm), {hidden}});
   if (!decoder.tied)
-    params.push_back({"head", std::string(names.head), {decoder.vocab, hidden}});
+    params.push_back({"lm_head", std::string(names.head), {decoder.vocab, hidden}});
   return params;
 }
 
