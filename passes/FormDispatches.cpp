@@ -55,7 +55,7 @@ public:
 
 private:
   LogicalResult check();
-  void shareStorage();
+  LogicalResult shareStorage();
   void formRopeTables();
   LogicalResult form(tx::EmbedOp op);
   LogicalResult form(tx::NormOp op);
@@ -66,7 +66,7 @@ private:
   Value buffer(Value value);
   Value alloc(Type element, int64_t columns);
   Value ref(FlatSymbolRefAttr symbol, MemRefType type);
-  Value moduleBuffer(sched::Role role, Value value);
+  LogicalResult bindToModule(Value value, sched::Role role);
   Value matrix(ArrayAttr params, bool interleave = false);
   Value vector(ArrayAttr params, int64_t add = 0);
   void addNorm(SmallVectorImpl<Value> &bindings, tx::NormAttr norm);
@@ -94,7 +94,8 @@ LogicalResult Entry::form() {
   sched::FuncOp entry = sched::FuncOp::create(builder, func.getLoc(), func.getName(), maxTokens);
   builder.setInsertionPointToStart(&entry.getBody().emplaceBlock());
 
-  shareStorage();
+  if (failed(shareStorage()))
+    return failure();
   formRopeTables();
   for (Operation &op : func.front()) {
     LogicalResult formed =
@@ -129,7 +130,7 @@ LogicalResult Entry::check() {
 
 // Finds which values may lie in the same place: the rotated queries in their product, and a sum in its residual if nothing
 // reads the residual later and the product does not read it as its input while writing it.
-void Entry::shareStorage() {
+LogicalResult Entry::shareStorage() {
   for (Operation &op : func.front()) {
     for (Value result : op.getResults())
       storage[result] = result;
@@ -149,8 +150,7 @@ void Entry::shareStorage() {
   storage[argument] = argument;
   sched::Role from = isHidden(argument) ? sched::Role::hidden : sched::Role::tokens;
   sched::Role to = isHidden(argument) ? sched::Role::logits : sched::Role::hidden;
-  buffers[argument] = moduleBuffer(from, argument);
-  buffers[storage.lookup(returned)] = moduleBuffer(to, returned);
+  return success(succeeded(bindToModule(argument, from)) && succeeded(bindToModule(storage.lookup(returned), to)));
 }
 
 // Every rotation that the entry uses, once, before anything else: layers share them.
@@ -273,13 +273,17 @@ Value Entry::ref(FlatSymbolRefAttr symbol, MemRefType type) {
   return ref;
 }
 
-// @tokens and @hidden have room for the largest step, @logits for one row.
-Value Entry::moduleBuffer(sched::Role role, Value value) {
+// Puts a value into the module's buffer of a role: @tokens and @hidden have room for the largest step, @logits for one row.
+LogicalResult Entry::bindToModule(Value value, sched::Role role) {
   MemRefType type = MemRefType::get({shared.prefillTokens}, builder.getI32Type());
   if (role != sched::Role::tokens)
     type = MemRefType::get({role == sched::Role::logits ? 1 : shared.prefillTokens, kern::rowStride(width(value))},
                            builder.getF32Type());
-  return ref(shared.symbols.buffer(role, type), type);
+  sched::BufferOp buffer = shared.symbols.buffer(role, type);
+  if (buffer.getType() != type)
+    return func.emitOpError("needs @") << buffer.getSymName() << " to be " << type << ", another entry needs " << buffer.getType();
+  buffers[value] = ref(FlatSymbolRefAttr::get(buffer.getSymNameAttr()), type);
+  return success();
 }
 
 Value Entry::matrix(ArrayAttr params, bool interleave) {

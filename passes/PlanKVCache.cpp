@@ -23,7 +23,8 @@ struct PlanKVCache : sinter::impl::PlanKVCacheBase<PlanKVCache> {
 
   void runOnOperation() override {
     if (context <= 0 || prefillTokens <= 0) {
-      getOperation().emitError("context and prefill tokens must be positive, are ") << context << " and " << prefillTokens;
+      getOperation().emitError("context and prefill tokens must be positive, are ")
+          << static_cast<int64_t>(context) << " and " << static_cast<int64_t>(prefillTokens);
       return signalPassFailure();
     }
     if (element != "f32" && element != "f16") {

@@ -20,7 +20,7 @@ static std::string elementName(Type element) { return element.isF32() ? "f32" : 
 static std::string weightName(ArrayAttr params) {
   std::string name = "packed.";
   for (auto [index, param] : llvm::enumerate(params.getAsRange<FlatSymbolRefAttr>()))
-    name += index == 0 ? param.getValue().str() : "_" + param.getValue().rsplit('.').second.str();
+    name += index == 0 ? param.getValue().str() : "_" + param.getValue().substr(param.getValue().rfind('.') + 1).str();
   return name;
 }
 
@@ -103,12 +103,14 @@ FlatSymbolRefAttr ScheduleSymbols::vector(ArrayAttr params, int64_t add) {
   return weight("vector", params, /*interleave=*/false, elements, /*columns=*/1, add);
 }
 
-FlatSymbolRefAttr ScheduleSymbols::buffer(sched::Role role, MemRefType type) {
-  FlatSymbolRefAttr &name = declared[sched::RoleAttr::get(builder.getContext(), role)];
-  if (!name)
-    name = FlatSymbolRefAttr::get(symbols.insert(sched::BufferOp::create(builder, module.getLoc(), sched::stringifyRole(role),
-                                                                         role, type, /*offset=*/IntegerAttr())));
-  return name;
+sched::BufferOp ScheduleSymbols::buffer(sched::Role role, MemRefType type) {
+  StringRef name = sched::stringifyRole(role);
+  sched::BufferOp buffer = symbols.lookup<sched::BufferOp>(name);
+  if (!buffer) {
+    buffer = sched::BufferOp::create(builder, module.getLoc(), name, role, type, /*offset=*/IntegerAttr());
+    symbols.insert(buffer);
+  }
+  return buffer;
 }
 
 void ScheduleSymbols::sort() {

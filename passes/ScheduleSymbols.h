@@ -25,8 +25,8 @@ public:
 
   sched::CacheOp cache(mlir::FlatSymbolRefAttr name) { return symbols.lookup<sched::CacheOp>(name.getValue()); }
 
-  // The buffer of this role, which outlives entries.
-  mlir::FlatSymbolRefAttr buffer(sched::Role role, mlir::MemRefType type);
+  // The buffer of this role, which outlives entries; of `type` if it is new.
+  sched::BufferOp buffer(sched::Role role, mlir::MemRefType type);
 
   tx::ParamOp param(mlir::Attribute name) { return symbols.lookup<tx::ParamOp>(llvm::cast<mlir::FlatSymbolRefAttr>(name).getValue()); }
 
@@ -40,7 +40,7 @@ private:
   mlir::ModuleOp module;
   mlir::SymbolTable symbols;
   mlir::OpBuilder builder;
-  llvm::DenseMap<mlir::Attribute, mlir::FlatSymbolRefAttr> declared; // by spec, role, or what makes a weight
+  llvm::DenseMap<mlir::Attribute, mlir::FlatSymbolRefAttr> declared; // by spec, or by what makes a weight
 };
 
 } // namespace sinter

@@ -22,12 +22,6 @@ namespace {
 
 constexpr StringLiteral kMaxTokens = "tx.max_tokens";
 
-// Everything from the tapped op's successor to the return, the return left out.
-auto tail(Operation *tapped) {
-  Block *block = tapped->getBlock();
-  return llvm::make_range(std::next(tapped->getIterator()), std::prev(block->end()));
-}
-
 struct SplitEntries : sinter::impl::SplitEntriesBase<SplitEntries> {
   using SplitEntriesBase::SplitEntriesBase;
 
@@ -75,16 +69,17 @@ struct SplitEntries : sinter::impl::SplitEntriesBase<SplitEntries> {
     builder.setInsertionPointToStart(entry);
     IRMapping mapping;
     mapping.map(hidden, entry->getArgument(0));
-    for (Operation &op : tail(tapped)) {
-      for (Value operand : op.getOperands())
+    Operation *terminator = forward.front().getTerminator();
+    for (Operation *op = tapped->getNextNode(); op != terminator; op = op->getNextNode()) {
+      for (Value operand : op->getOperands())
         if (!mapping.contains(operand))
-          return op.emitOpError("comes after the last tapped value and may only depend on it");
-      builder.clone(op, mapping);
+          return op->emitOpError("comes after the last tapped value and may only depend on it");
+      builder.clone(*op, mapping);
     }
-    for (Value result : forward.front().getTerminator()->getOperands())
+    for (Value result : terminator->getOperands())
       if (!mapping.contains(result))
         return forward.emitError("returns a value that does not depend on the last tapped one");
-    builder.clone(*forward.front().getTerminator(), mapping);
+    builder.clone(*terminator, mapping);
     return success();
   }
 
@@ -99,8 +94,8 @@ struct SplitEntries : sinter::impl::SplitEntriesBase<SplitEntries> {
     body->setAttr(kMaxTokens, builder.getI64IntegerAttr(maxTokens));
     Operation *terminator = body.front().getTerminator();
     terminator->setOperands({hidden});
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(tail(hidden.getDefiningOp()))))
-      op.erase();
+    while (terminator->getPrevNode() != hidden.getDefiningOp())
+      terminator->getPrevNode()->erase();
   }
 };
 

@@ -1,3 +1,57 @@
+// RUN: sinter-opt %s --sinter-pipeline="format=q4 context=250 prefill-tokens=32" | FileCheck %s
+// RUN: sinter-opt %s --sinter-pipeline="format=f32 context=250 prefill-tokens=32" | FileCheck %s --check-prefix=FLOAT
+
+// A Llama of two layers, from what a frontend emits to a plan.
+
+// CHECK: sched.plan context(250) arena(20864) weights({{[0-9]+}}) {arena_bound = 20864 : i64}
+// CHECK: sched.cache @kv.0 {{.*}} element(f16) capacity(256)
+// CHECK: sched.weight @packed.layers.0.q_k_v "q4" [@layers.0.q, @layers.0.k, @layers.0.v]
+// CHECK: sched.weight @packed.layers.0.gate_up "q4" [@layers.0.gate, @layers.0.up] interleave
+// FLOAT: sched.cache @kv.0 {{.*}} element(f32) capacity(256)
+
+// Many tokens: a pass over the rows before each product. What belongs to a row (rope table, embedding, norm) needs no barrier.
+// CHECK-LABEL: sched.func @prefill max_tokens(32)
+// CHECK: sched.dispatch @rope_table_8
+// CHECK: sched.dispatch @embed_64x32_q8
+// CHECK: sched.dispatch @rows_32_norm_q4
+// CHECK: sched.dispatch barrier @linear_64x32_q4(
+// CHECK: sched.dispatch barrier @rotate_append_4_2x8_f16_c256_t16
+// CHECK: sched.dispatch barrier @attention_4_2x8_f16_c256_t16
+// CHECK: sched.dispatch barrier @rows_32_q4
+// CHECK: sched.dispatch barrier @linear_32x32_q4_residual
+// CHECK: sched.dispatch barrier @rows_32_norm_q4
+// CHECK: sched.dispatch barrier @linear_48x32_q4_silu
+// CHECK: sched.dispatch barrier @rows_48_q4
+// CHECK: sched.dispatch barrier @linear_32x48_q4_residual({{.*}} tap "layers.0" of 5
+// FLOAT-LABEL: sched.func @prefill max_tokens(32)
+// FLOAT: sched.dispatch @rows_32_norm(
+// FLOAT: sched.dispatch barrier @linear_64x32_f32(
+// FLOAT: sched.dispatch barrier @rotate_append_4_2x8_f32_c256_t16
+// FLOAT: sched.dispatch barrier @attention_4_2x8_f32_c256_t16
+// FLOAT: sched.dispatch barrier @linear_32x32_f32_residual
+// FLOAT: sched.dispatch barrier @rows_32_norm(
+
+// One token: five barriers in a layer.
+// CHECK-LABEL: sched.func @decode max_tokens(1)
+// CHECK: sched.dispatch @rope_table_8
+// CHECK: sched.dispatch @embed_64x32_q8
+// CHECK: sched.dispatch barrier @linear_64x32_q4_norm_single
+// CHECK: sched.dispatch barrier @rotate_append_4_2x8_f16_c256_t1
+// CHECK: sched.dispatch @attention_4_2x8_f16_c256_t1
+// CHECK: sched.dispatch barrier @linear_32x32_q4_residual_single
+// CHECK: sched.dispatch barrier @linear_48x32_q4_norm_silu_single
+// CHECK: sched.dispatch barrier @linear_32x48_q4_residual_single({{.*}} tap "layers.0" of 3
+// CHECK-COUNT-5: sched.dispatch barrier
+// CHECK-NOT: barrier
+// FLOAT-LABEL: sched.func @decode max_tokens(1)
+// FLOAT-COUNT-10: sched.dispatch barrier
+// FLOAT-NOT: barrier
+
+// CHECK-LABEL: sched.func @head max_tokens(1)
+// CHECK: sched.dispatch @linear_64x32_q8_norm_row
+// FLOAT-LABEL: sched.func @head max_tokens(1)
+// FLOAT: sched.dispatch @linear_64x32_f32_norm_row
+
 #rope = #tx.rope<style = half, inverse_frequencies = [1.0, 0.1, 0.01, 0.001], factor = 1.0 : f32>
 #in0 = #tx.norm<kind = rms, weight = @layers.0.input_norm, epsilon = 1.0e-5 : f32>
 #post0 = #tx.norm<kind = rms, weight = @layers.0.post_norm, epsilon = 1.0e-5 : f32>
