@@ -86,6 +86,10 @@ struct PlaceBarriers : sinter::impl::PlaceBarriersBase<PlaceBarriers> {
         offset = alloc.getOffset();
       } else {
         sched::RefOp ref = buffer.getDefiningOp<sched::RefOp>();
+        if (!ref) {
+          dispatch.emitOpError("binds ") << binding.name << " to what is neither a sched.alloc nor a sched.ref";
+          return failure();
+        }
         Operation *target = symbols.lookupNearestSymbolFrom(dispatch, ref.getSymbolAttr());
         if (isa<sched::WeightOp>(target))
           continue;

@@ -104,6 +104,8 @@ struct PlanMemory : sinter::impl::PlanMemoryBase<PlanMemory> {
       getOperation().emitError("must have one sched.plan, has ") << plans.size();
       return signalPassFailure();
     }
+    if (failed(checkShapes()))
+      return signalPassFailure();
     int64_t shared = 0;
     for (sched::BufferOp buffer : getOperation().getOps<sched::BufferOp>()) {
       buffer.setOffset(shared);
@@ -120,6 +122,19 @@ struct PlanMemory : sinter::impl::PlanMemoryBase<PlanMemory> {
     plans.front().setArenaBytes(end);
     // Statistics of passes are compiled out of release builds of LLVM, so the bound goes into the IR.
     plans.front()->setAttr("arena_bound", Builder(&getContext()).getI64IntegerAttr(bound));
+  }
+
+  LogicalResult checkShapes() {
+    auto check = [](Operation *op, Type type) -> LogicalResult {
+      if (cast<MemRefType>(type).hasStaticShape())
+        return success();
+      return op->emitOpError("must have a static shape to be planned, is ") << type;
+    };
+    for (sched::BufferOp buffer : getOperation().getOps<sched::BufferOp>())
+      if (failed(check(buffer, buffer.getType())))
+        return failure();
+    WalkResult allocs = getOperation().walk([&](sched::AllocOp alloc) { return WalkResult(check(alloc, alloc.getType())); });
+    return failure(allocs.wasInterrupted());
   }
 };
 
