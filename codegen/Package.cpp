@@ -8,8 +8,8 @@
 #include "codegen/Package.h"
 
 #include "codegen/Pack.h"
-#include "codegen/PackageFile.h"
 #include "codegen/PackageManifest.h"
+#include "codegen/PackageWriter.h"
 #include "dialects/sched/Sched.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/MathExtras.h"
@@ -102,7 +102,7 @@ static PackageHeader makeHeader(uint64_t fileBytes, ArrayRef<uint8_t> manifest) 
 }
 
 // Streams the weights to the end of the file. Returns their checksum.
-static Expected<uint64_t> writeWeights(PackageFile &file, const PackageLayout::Section &section,
+static Expected<uint64_t> writeWeights(PackageWriter &file, const PackageLayout::Section &section,
                                        ArrayRef<PlacedWeight> weights, tx::ParamReader &reader,
                                        const std::function<void(uint64_t, uint64_t)> &progress) {
   StreamChecksum checksum;
@@ -166,7 +166,7 @@ Expected<PackageStats> writePackage(const PackageContents &contents, tx::ParamRe
   stats.manifestBytes = manifest->size();
   stats.formats = formats;
 
-  Expected<PackageFile> file = PackageFile::create(path);
+  Expected<PackageWriter> file = PackageWriter::create(path);
   if (!file)
     return file.takeError();
   auto writeSection = [&](const PackageLayout::Section &section, ArrayRef<uint8_t> bytes) -> Error {

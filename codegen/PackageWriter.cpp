@@ -2,7 +2,7 @@
 // the whole new one. A failed or interrupted compilation leaves nothing behind. It is not flushed to the disk: after a
 // power cut the header's checksums tell.
 
-#include "codegen/PackageFile.h"
+#include "codegen/PackageWriter.h"
 
 #include "llvm/Support/Errno.h"
 
@@ -15,27 +15,27 @@ using namespace llvm;
 
 namespace sinter {
 
-Expected<PackageFile> PackageFile::create(const std::string &path) {
+Expected<PackageWriter> PackageWriter::create(const std::string &path) {
   // The rename would put a file in the place of a directory's name or of a device such as /dev/null.
   if (sys::fs::exists(path) && !sys::fs::is_regular_file(path))
     return createStringError(path + ": cannot be written: exists and is not a regular file");
   Expected<sys::fs::TempFile> file = sys::fs::TempFile::create(path + ".%%%%%%%%.tmp");
   if (!file)
     return createStringError(path + ": cannot be written: " + toString(file.takeError()));
-  return PackageFile(path, std::move(*file));
+  return PackageWriter(path, std::move(*file));
 }
 
-PackageFile::~PackageFile() {
+PackageWriter::~PackageWriter() {
   if (file)
     consumeError(file->discard());
 }
 
-Error PackageFile::fail(int number) const {
+Error PackageWriter::fail(int number) const {
   return createStringError(std::error_code(number, std::generic_category()), "%s: cannot be written: %s", path.c_str(),
                            sys::StrError(number).c_str());
 }
 
-Error PackageFile::write(ArrayRef<uint8_t> bytes) {
+Error PackageWriter::write(ArrayRef<uint8_t> bytes) {
   while (!bytes.empty()) {
     ssize_t count = ::write(file->FD, bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR)
@@ -48,7 +48,7 @@ Error PackageFile::write(ArrayRef<uint8_t> bytes) {
   return Error::success();
 }
 
-Error PackageFile::padTo(uint64_t offset) {
+Error PackageWriter::padTo(uint64_t offset) {
   static constexpr uint8_t zeros[kSectionAlignment] = {};
   while (end < offset)
     if (Error error = write(ArrayRef<uint8_t>(zeros, std::min<uint64_t>(offset - end, sizeof(zeros)))))
@@ -56,7 +56,7 @@ Error PackageFile::padTo(uint64_t offset) {
   return Error::success();
 }
 
-Error PackageFile::rewrite(uint64_t offset, ArrayRef<uint8_t> bytes) {
+Error PackageWriter::rewrite(uint64_t offset, ArrayRef<uint8_t> bytes) {
   while (!bytes.empty()) {
     ssize_t count = pwrite(file->FD, bytes.data(), bytes.size(), off_t(offset));
     if (count < 0 && errno == EINTR)
@@ -69,7 +69,7 @@ Error PackageFile::rewrite(uint64_t offset, ArrayRef<uint8_t> bytes) {
   return Error::success();
 }
 
-Error PackageFile::finish() {
+Error PackageWriter::finish() {
   Error error = file->keep(path);
   file.reset();
   if (error)

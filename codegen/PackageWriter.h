@@ -10,14 +10,14 @@
 
 namespace sinter {
 
-class PackageFile {
+class PackageWriter {
 public:
   // The temporary file goes away if the object does, or if the process is interrupted, before finish().
-  static llvm::Expected<PackageFile> create(const std::string &path);
-  PackageFile(PackageFile &&other) : path(std::move(other.path)), file(std::move(other.file)), end(other.end) {
+  static llvm::Expected<PackageWriter> create(const std::string &path);
+  PackageWriter(PackageWriter &&other) : path(std::move(other.path)), file(std::move(other.file)), end(other.end) {
     other.file.reset();
   }
-  ~PackageFile();
+  ~PackageWriter();
 
   uint64_t position() const { return end; }
   // Appends. Errors name the file that was to be.
@@ -30,7 +30,7 @@ public:
   llvm::Error finish();
 
 private:
-  PackageFile(std::string path, llvm::sys::fs::TempFile file) : path(std::move(path)), file(std::move(file)) {}
+  PackageWriter(std::string path, llvm::sys::fs::TempFile file) : path(std::move(path)), file(std::move(file)) {}
   llvm::Error fail(int number) const;
 
   std::string path;
