@@ -9,6 +9,8 @@ import pathlib
 import random
 import resource
 import shutil
+import signal
+import subprocess
 import tempfile
 import unittest
 
@@ -124,7 +126,6 @@ class BrokenInputs(unittest.TestCase):
     def test_packages(self):
         package = harness.package(harness.model("tales"), "--quantize", "q8", "--target", "x86-64")
         content = package.read_bytes()
-        parts = harness.sinter_json("inspect", package)["parts"]
         path = self.folder / "x.sinter"
         generator = random.Random(2)
         for what, bytes_ in damaged(content, generator):
@@ -140,36 +141,38 @@ class BrokenInputs(unittest.TestCase):
             with self.subTest(damage=what):
                 self.assertIn(harness.sinter("run", path, "--prompt-ids", "1", "--max-tokens", 1, check=False).returncode,
                               (0, 1))
-        self.assertGreater(parts["weights"], 0)
-        damaged_weights = bytearray(content)
-        damaged_weights[-1000 if parts["weights"] > 1000 else -1] ^= 1
+
+    def test_damaged_weights(self):
+        """They are mapped, not read, when a package is opened: --check reads them."""
+        package = harness.package(harness.model("tales"), "--quantize", "q8", "--target", "x86-64")
+        content = bytearray(package.read_bytes())
+        path = self.folder / "x.sinter"
+        weights = harness.sinter_json("inspect", package)["parts"]["weights"]
+        self.assertGreater(weights, len(content) // 2)
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        self.assertIn("checksum", self.fails(harness.SINTER, "inspect", path, "--check"))
 
     def test_full_disk(self):
-        """A limit on the size of files stands for a full disk."""
+        """A limit on the size of files stands for a full disk; /dev/full is one for what is printed."""
         tales = harness.model("tales")
-
-        def limit():
-            resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-
-        import signal
-        previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        self.addCleanup(signal.signal, signal.SIGXFSZ, previous)
-        self.compile_fails_with(tales, limit)
-        with open("/dev/full", "w") as full:
-            for command in ([harness.SINTERC, tales, "--emit", "tx"],
-                            [harness.SINTER, "inspect", harness.package(tales, "--quantize", "q8", "--target", "x86-64")]):
-                with self.subTest(command=command):
-                    import subprocess
-                    done = subprocess.run([str(part) for part in command], stdout=full, stderr=subprocess.PIPE)
-                    self.assertEqual(done.returncode, 1)
-                    self.assertIn(b"standard output", done.stderr)
-
-    def compile_fails_with(self, directory, preexec):
         out = self.folder / "out"
         out.mkdir()
-        self.fails(harness.SINTERC, directory, "-o", out / "x.sinter", "--quantize", "f32", preexec_fn=preexec,
+
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+        self.fails(harness.SINTERC, tales, "-o", out / "x.sinter", "--quantize", "f32", preexec_fn=limit,
                    restore_signals=False)
         self.assertEqual(os.listdir(out), [])
+        package = harness.package(tales, "--quantize", "q8", "--target", "x86-64")
+        with open("/dev/full", "w") as full:
+            for command in ([harness.SINTERC, tales, "--emit", "tx"], [harness.SINTER, "inspect", package],
+                            [harness.SINTER, "run", package, "Once", "--max-tokens", 1]):
+                with self.subTest(command=command):
+                    message = self.fails(*command, stdout=full, stderr=subprocess.PIPE, capture_output=False)
+                    self.assertIn("standard output", message)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,115 @@
+"""What a user sees of sinterc, on the shipped model: packages, stages, reports, and the same bytes twice."""
+
+import json
+import os
+import pathlib
+import pty
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import harness
+
+
+class Compiling(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.tales = harness.model("tales")
+
+    def test_same_bytes_twice(self):
+        """From another folder, under another name of the path, and over an older file."""
+        first, second = self.folder / "a.sinter", self.folder / "b.sinter"
+        harness.sinterc(self.tales, "-o", first)
+        second.write_text("older")
+        shutil.copytree(self.tales, self.folder / "tales")
+        harness.sinterc("tales/", "-o", "b.sinter", cwd=self.folder)
+        self.assertEqual(first.read_bytes(), second.read_bytes())
+        self.assertEqual(sorted(os.listdir(self.folder)), ["a.sinter", "b.sinter", "tales"])
+
+    def test_report(self):
+        path = self.folder / "x.sinter"
+        told = json.loads(harness.sinterc(self.tales, "-o", path, "--quantize", "q8", "--json").stdout)
+        size = path.stat().st_size
+        self.assertEqual(told["file_bytes"], size)
+        self.assertEqual(sum(told["parts"].values()), size)
+        self.assertEqual(sum(row["bytes"] for row in told["targets"]), told["parts"]["code"])
+        inspected = harness.sinter_json("inspect", path)
+        self.assertEqual(told["peak_memory_bytes"], inspected["memory"]["total"])
+        self.assertEqual(told["bits_per_weight"], inspected["bits_per_weight"])
+        self.assertEqual([{key: row[key] for key in ("entry", "dispatches", "barriers")} for row in inspected["entries"]],
+                         told["entries"])
+        shown = harness.sinterc(self.tales, "-o", path, "--quantize", "q8", "--stats").stdout
+        self.assertIn(f"{size:,} bytes", shown)
+        self.assertIn(f"{told['peak_memory_bytes']:,} bytes", shown)
+        self.assertRegex(shown, r"decode +\d+ dispatches +\d+ barriers, \d\.\d per layer")
+        self.assertRegex(shown, r"peak memory of the compiler: [\d,]+ bytes")
+        self.assertEqual(harness.sinterc(self.tales, "-o", path, "-q").stdout, "")
+
+    def test_options_reach_the_package(self):
+        path = self.folder / "x.sinter"
+
+        def inspect(*options):
+            harness.sinterc(self.tales, "-o", path, "-q", *options)
+            return harness.sinter_json("inspect", path)
+
+        self.assertEqual(inspect("--context", 64, "--target", "x86-64")["context"], 64)
+        told = inspect("--quantize", "q4-64", "--embed-quantize", "f16", "--target", "x86-64,x86-64-avx2")
+        self.assertEqual({row["format"] for row in told["formats"]} & {"q4-64", "f16"}, {"q4-64", "f16"})
+        self.assertEqual([row["target"] for row in told["targets"]], ["x86-64", "x86-64-avx2"])
+        told = inspect("--prefill-tokens", 16, "--target", "x86-64")
+        self.assertEqual([row["max_tokens"] for row in told["entries"] if row["entry"] == "prefill"], [16])
+        wide, narrow = (inspect("--kv", kind, "--target", "x86-64")["memory"]["cache"] for kind in ("f32", "f16"))
+        self.assertEqual(wide, 2 * narrow)
+        done = harness.sinterc(self.tales, "-o", path, "--context", 512, "--target", "x86-64")
+        self.assertIn("trained for a context of 256", done.stderr)
+
+    def test_stages(self):
+        for stage, mark in (("tx", "tx.linear"), ("sched", "sched.dispatch"), ("kern", "kern.binding"),
+                            ("llvm", "define "), ("asm", "vpdpbusd")):
+            with self.subTest(stage=stage):
+                options = ["--target", "x86-64-avx512vnni"] if stage in ("kern", "llvm", "asm") else []
+                shown = harness.sinterc(self.tales, "--emit", stage, "--quantize", "q8", *options).stdout
+                self.assertIn(mark, shown)
+                harness.sinterc(self.tales, "--emit", stage, "--quantize", "q8", "-o", self.folder / stage, *options)
+                self.assertEqual((self.folder / stage).read_text(), shown)
+
+    def test_print_ir_after(self):
+        done = harness.sinterc(self.tales, "--print-ir-after", "sinter-fuse-glu")
+        self.assertTrue(done.stderr.startswith("// after sinter-fuse-glu\n"))
+        self.assertIn("glu silu", done.stderr)
+        self.assertEqual(done.stdout, "")
+
+    def test_verify(self):
+        path = self.folder / "x.sinter"
+        done = harness.sinterc(self.tales, "-o", path, "--quantize", "q8", "--verify")
+        for target in harness.TARGETS:
+            self.assertRegex(done.stdout, rf"verified on {target} |does not run {target}")
+        self.assertRegex(done.stdout, r"layers\.5 +\S+ +\S+\n +logits +\S+ +\S+\n +KL mean \S+")
+
+    def test_progress_on_terminals(self):
+        controller, terminal = pty.openpty()
+        command = [str(harness.SINTERC), str(self.tales), "-o", str(self.folder / "x.sinter"), "--target", "x86-64"]
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=terminal, check=True)
+        os.close(terminal)
+        shown = b""
+        try:
+            while piece := os.read(controller, 4096):
+                shown += piece
+        except OSError:
+            pass  # the other end is closed and everything was read
+        os.close(controller)
+        self.assertIn(b"MB/s", shown)
+        self.assertTrue(shown.endswith(b"\r\033[K"), shown)
+
+    def test_help(self):
+        shown = harness.sinterc("--help").stdout
+        for name in ("q4z-64", "x86-64-avx2", "--embed-quantize", "Examples:"):
+            self.assertIn(name, shown)
+        self.assertRegex(harness.sinterc("--version").stdout, r"\Asinterc \d+\.\d+\.\d+\n")
+
+
+if __name__ == "__main__":
+    harness.main()
