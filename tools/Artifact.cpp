@@ -2,8 +2,8 @@
 
 #include "tools/Artifact.h"
 
-#include <charconv>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 

@@ -1,5 +1,6 @@
-// sinter bench: how fast a package runs here. Ids are random but the same every time, so that models without a tokenizer
-// can be measured and two runs do the same work. A first, unmeasured round brings pages and caches to rest; then medians.
+// sinter bench: how fast a package runs here. Ids are random but the same every time, so that models without a
+// tokenizer can be measured and two runs do the same work. A first, unmeasured round brings pages and caches to rest;
+// then medians.
 
 #include "tools/Artifact.h"
 #include "tools/CommandLine.h"
@@ -114,11 +115,11 @@ void addBenchCommand(CLI::App &app) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App *command = app.add_subcommand("bench", "Measures tokens per second");
   command->add_option("FILE", options->file, "a compiled model")->required();
-  command->add_option("--prompt-tokens", options->promptTokens, "tokens prefilled at once, 0: skip")->capture_default_str();
+  command->add_option("--prompt-tokens", options->promptTokens, "tokens prefilled at once, 0: skip")
+      ->capture_default_str();
   command->add_option("--gen-tokens", options->genTokens, "tokens decoded one by one after them, 0: skip")
       ->capture_default_str();
-  command->add_option("--threads", options->threads, "default: the processors this process may use")
-      ->check(positive());
+  command->add_option("--threads", options->threads, "default: the processors this process may use")->check(positive());
   command->add_option("--repeat", options->repeat, "measured rounds, after one that is not")
       ->capture_default_str()
       ->check(positive());

@@ -1,4 +1,5 @@
-// What sinter and sinterc share in reading a command line: usage errors are one line and exit code 1, as all errors are.
+// What sinter and sinterc share in reading a command line: usage errors are one line and exit code 1, as all errors
+// are.
 #pragma once
 
 #include "tools/Failure.h"

@@ -1,6 +1,6 @@
-// The compiler from end to end: a model directory becomes a tx module, the pipeline makes a schedule of it, every target's
-// kernels are built, and the package writer streams the weights. This file joins the folders and measures; what each step
-// does is theirs.
+// The compiler from end to end: a model directory becomes a tx module, the pipeline makes a schedule of it, every
+// target's kernels are built, and the package writer streams the weights. This file joins the folders and measures;
+// what each step does is theirs.
 
 #include "tools/Compiler.h"
 
@@ -180,7 +180,8 @@ static llvm::Error verify(Compilation &c) {
   return verifyTargets(c.options, *c.specification, c.reader, c.progress, c.report);
 }
 
-// Prints a stage to the output file, or to standard output where there is none. A file appears only when it is complete.
+// Prints a stage to the output file, or to standard output where there is none. A file appears only when it is
+// complete.
 static llvm::Error emitStage(Compilation &c) {
   std::string path = c.options.output.empty() ? "-" : c.options.output;
   return llvm::writeToOutput(path, [&](llvm::raw_ostream &out) -> llvm::Error {
@@ -215,8 +216,8 @@ static std::vector<std::pair<const char *, Step>> stepsFor(const CompileOptions 
     steps.push_back({"emit", emitStage});
   if (!options.emit.empty() || options.output.empty())
     return steps;
-  steps.insert(steps.end(), {{"kernels", compileTargets}, {"tokenizer", compileText}, {"weights", write},
-                             {"plan", planMemory}});
+  steps.insert(steps.end(),
+               {{"kernels", compileTargets}, {"tokenizer", compileText}, {"weights", write}, {"plan", planMemory}});
   if (options.verify)
     steps.push_back({"verify", verify});
   return steps;

@@ -12,15 +12,15 @@
 namespace sinter {
 
 struct CompileOptions {
-  std::string model;          // a Hugging Face directory
-  std::string output;         // the package, or with `emit` the text; may be empty with `emit` and `printAfter`
-  std::string format = "q4";  // of the layers' matrices
-  std::string embedFormat;    // of embeddings and head; empty: what goes with `format`
+  std::string model;         // a Hugging Face directory
+  std::string output;        // the package, or with `emit` the text; may be empty with `emit` and `printAfter`
+  std::string format = "q4"; // of the layers' matrices
+  std::string embedFormat;   // of embeddings and head; empty: what goes with `format`
   std::string targets = "all";
-  std::string cacheElement;   // "f32", "f16"; empty: what goes with `format`
-  std::string emit;           // "tx", "sched", "kern", "llvm", "asm"; empty: a package
-  std::string printAfter;     // name of a pass
-  int64_t context = 0;        // 0: what the model was trained for, at most 4096
+  std::string cacheElement; // "f32", "f16"; empty: what goes with `format`
+  std::string emit;         // "tx", "sched", "kern", "llvm", "asm"; empty: a package
+  std::string printAfter;   // name of a pass
+  int64_t context = 0;      // 0: what the model was trained for, at most 4096
   int64_t prefillTokens = 256;
   bool verify = false;
 };
@@ -59,12 +59,12 @@ struct CompileReport {
   std::vector<std::pair<std::string, uint64_t>> targets; // name, bytes of code
   std::vector<EntrySize> entries;
   uint64_t kernels = 0;
-  std::vector<std::pair<std::string, double>> stages;    // name, seconds
-  uint64_t peakCompilerBytes = 0;                        // largest resident size so far
-  uint64_t peakRuntimeBytes = 0;                         // one session on `threads` threads; 0: no code for this machine
+  std::vector<std::pair<std::string, double>> stages; // name, seconds
+  uint64_t peakCompilerBytes = 0;                     // largest resident size so far
+  uint64_t peakRuntimeBytes = 0;                      // one session on `threads` threads; 0: no code for this machine
   uint32_t threads = 0;
   std::vector<Verification> verifications;
-  std::vector<std::string> notVerified;                  // targets that this machine cannot run
+  std::vector<std::string> notVerified; // targets that this machine cannot run
   std::vector<std::string> warnings;
 };
 

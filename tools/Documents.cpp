@@ -7,6 +7,8 @@ namespace sinter {
 static void add(std::vector<std::string> &documents, std::string text) {
   if (!text.empty() && text.back() == '\n')
     text.pop_back();
+  if (!text.empty() && text.back() == '\r')
+    text.pop_back();
   if (!text.empty())
     documents.push_back(std::move(text));
 }

@@ -159,8 +159,7 @@ void addEvalCommand(CLI::App &app) {
   command->add_option("--text", options->text, "documents separated by lines that read <|end|>; \"-\": standard input")
       ->required();
   command->add_option("--against", options->against, "a package of the same model to compare with: KL and agreement");
-  command->add_option("--threads", options->threads, "default: the processors this process may use")
-      ->check(positive());
+  command->add_option("--threads", options->threads, "default: the processors this process may use")->check(positive());
   command->add_option("--context", options->context, "cut documents to this many tokens (default: the model's context)")
       ->check(positive());
   command->add_option("--isa", options->isa, "use this code of the package, e.g. x86-64-avx2");

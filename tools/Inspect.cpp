@@ -1,5 +1,5 @@
-// sinter inspect: what is in a package and what running it will need. The manifest is read as it is, so that packages for
-// other machines can be looked at too; the memory plan is the runtime's own, where it can run the package.
+// sinter inspect: what is in a package and what running it will need. The manifest is read as it is, so that packages
+// for other machines can be looked at too; the memory plan is the runtime's own, where it can run the package.
 
 #include "tools/Artifact.h"
 #include "tools/CommandLine.h"
@@ -61,8 +61,9 @@ static uint64_t peak(const sinter_memory_plan &plan) {
 
 static std::vector<Part> partsOf(const sinter_memory_plan &plan) {
   uint64_t named = plan.cache + plan.arena + plan.scratch + plan.session;
-  return {{"weights", plan.weights},   {"code", plan.code},     {"manifest", plan.manifest},
-          {"cache", plan.cache},       {"arena", plan.arena},   {"scratch", plan.scratch},
+  return {{"weights", plan.weights},   {"code", plan.code},
+          {"manifest", plan.manifest}, {"cache", plan.cache},
+          {"arena", plan.arena},       {"scratch", plan.scratch},
           {"session", plan.session},   {"padding", plan.block - std::min(named, plan.block)},
           {"stacks", plan.stacks},     {"model", plan.model}};
 }
@@ -73,10 +74,11 @@ static Json describe(const PackageFile &file) {
   Json formats = Json::array(), targets = Json::array(), entries = Json::array();
   if (model.formats())
     for (const package::FormatUse *use : *model.formats())
-      formats.push_back({{"format", use->format()->str()},
-                         {"parameters", use->parameters()},
-                         {"bytes", use->bytes()},
-                         {"bits_per_weight", use->parameters() ? double(use->bytes()) * 8 / double(use->parameters()) : 0}});
+      formats.push_back(
+          {{"format", use->format()->str()},
+           {"parameters", use->parameters()},
+           {"bytes", use->bytes()},
+           {"bits_per_weight", use->parameters() ? double(use->bytes()) * 8 / double(use->parameters()) : 0}});
   for (const package::Code *code : *manifest.codes())
     targets.push_back({{"target", code->target()->str()}, {"bytes", code->range() ? code->range()->size() : 0}});
   for (const package::Entry *entry : *manifest.entries())
@@ -151,7 +153,8 @@ static void printSummary(const Json &facts) {
   std::printf("\nformats\n");
   for (const Json &use : facts["formats"])
     std::printf("  %-22s %15s bytes %15s parameters  %.2f bits each\n", use["format"].get<std::string>().c_str(),
-                grouped(use["bytes"]).c_str(), grouped(use["parameters"]).c_str(), use["bits_per_weight"].get<double>());
+                grouped(use["bytes"]).c_str(), grouped(use["parameters"]).c_str(),
+                use["bits_per_weight"].get<double>());
   std::printf("\ntargets\n");
   for (const Json &target : facts["targets"])
     std::printf("  %-22s %15s bytes of code\n", target["target"].get<std::string>().c_str(),

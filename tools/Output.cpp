@@ -33,7 +33,11 @@ std::string exactBytes(uint64_t bytes) {
 
 std::string rounded(double number) {
   char text[64];
-  std::snprintf(text, sizeof text, number >= 1000 ? "%.0f" : number >= 100 ? "%.1f" : number >= 10 ? "%.2f" : "%.4g",
+  std::snprintf(text, sizeof text,
+                number >= 1000  ? "%.0f"
+                : number >= 100 ? "%.1f"
+                : number >= 10  ? "%.2f"
+                                : "%.4g",
                 number);
   return text;
 }

@@ -1,5 +1,5 @@
-// What a package may hold is checked in one place, the runtime's loader. It looks for code that this CPU runs only after
-// everything else was found in order, so SINTER_ERROR_UNSUPPORTED still means a manifest that is safe to read.
+// What a package may hold is checked in one place, the runtime's loader. It looks for code that this CPU runs only
+// after everything else was found in order, so SINTER_ERROR_UNSUPPORTED still means a manifest that is safe to read.
 
 #include "tools/PackageFile.h"
 #include "runtime/package_layout.h"

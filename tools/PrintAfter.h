@@ -7,8 +7,8 @@
 
 namespace sinter {
 
-// Prints to standard error after each run of the pass with this flag name. False, with the names there are in `error`, if
-// the pipeline has no such pass.
+// Prints to standard error after each run of the pass with this flag name. False, with the names there are in `error`,
+// if the pipeline has no such pass.
 bool printAfterPass(mlir::PassManager &passes, const std::string &name, std::string &error);
 
 } // namespace sinter

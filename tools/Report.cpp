@@ -1,4 +1,5 @@
-// A compile report as a summary for people or as JSON. The summary is short; --stats adds what a developer asks for next.
+// A compile report as a summary for people or as JSON. The summary is short; --stats adds what a developer asks for
+// next.
 
 #include "tools/Report.h"
 #include "tools/Output.h"
@@ -98,8 +99,8 @@ static void printVerification(const Verification &verification) {
 static void printStats(const CompileReport &report) {
   std::printf("\nformats\n");
   for (const FormatSize &size : report.formats)
-    std::printf("  %-22s %15s bytes %15s parameters  %.2f bits each\n", size.format.c_str(), grouped(size.bytes).c_str(),
-                grouped(size.parameters).c_str(), bits(size));
+    std::printf("  %-22s %15s bytes %15s parameters  %.2f bits each\n", size.format.c_str(),
+                grouped(size.bytes).c_str(), grouped(size.parameters).c_str(), bits(size));
   std::printf("\ntargets\n");
   for (const auto &[name, bytes] : report.targets)
     std::printf("  %-22s %15s bytes of code\n", name.c_str(), grouped(bytes).c_str());

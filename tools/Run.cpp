@@ -8,8 +8,8 @@
 #include "tools/Interrupt.h"
 #include "tools/Output.h"
 
-#include <chrono>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <optional>
 #include <random>
@@ -161,7 +161,10 @@ static void run(const RunOptions &options) {
     writeLogits(options.logits, session.logits(), info.vocab);
   uint32_t most = options.maxTokens.value_or(UINT32_MAX);
   if (complete && most > 0)
-    session.generate(most, [&](uint32_t id) { return generation.take(id); }, options.ignoreEos).orThrow();
+    session
+        .generate(
+            most, [&](uint32_t id) { return generation.take(id); }, options.ignoreEos)
+        .orThrow();
   if (generation.detokenizer)
     generation.show(generation.detokenizer->finish());
 
@@ -187,12 +190,12 @@ static void run(const RunOptions &options) {
     flushOutput();
   }
   if (options.verbose)
-    std::fprintf(stderr,
-                 "loaded in %.1f ms; prompt: %zu tokens, %s tokens/s; generated: %zu tokens, %s tokens/s; stopped by %s; "
-                 "%s, %u threads, seed %llu\n",
-                 secondsBetween(started, loaded) * 1e3, prompt.size(), rounded(prefillRate).c_str(), made,
-                 rounded(decodeRate).c_str(), stop, info.isa, session.threads(),
-                 static_cast<unsigned long long>(seed));
+    std::fprintf(
+        stderr,
+        "loaded in %.1f ms; prompt: %zu tokens, %s tokens/s; generated: %zu tokens, %s tokens/s; stopped by %s; "
+        "%s, %u threads, seed %llu\n",
+        secondsBetween(started, loaded) * 1e3, prompt.size(), rounded(prefillRate).c_str(), made,
+        rounded(decodeRate).c_str(), stop, info.isa, session.threads(), static_cast<unsigned long long>(seed));
   if (interrupted())
     throw CLI::RuntimeError(kInterruptedExitCode);
 }
@@ -231,14 +234,16 @@ void addRunCommand(CLI::App &app) {
   command->add_option("--context", o.context, "room for this many tokens (default: the model's)")
       ->check(positive())
       ->group(machine);
-  command->add_option("--isa", o.isa, "use this code of the package, e.g. x86-64-avx2 (default: the best)")->group(machine);
+  command->add_option("--isa", o.isa, "use this code of the package, e.g. x86-64-avx2 (default: the best)")
+      ->group(machine);
   command->add_option("--prefill-step", o.prefillStep, "feed the prompt this many tokens at a time")
       ->check(positive())
       ->group(machine);
 
   const std::string output = "Output";
   command->add_option("--logits", o.logits, "write the last prompt position's logits here, raw f32")->group(output);
-  command->add_flag("--json", o.json, "print prompt_tokens, tokens, text (of the tokens) and rates as JSON")->group(output);
+  command->add_flag("--json", o.json, "print prompt_tokens, tokens, text (of the tokens) and rates as JSON")
+      ->group(output);
   command->add_flag("--verbose", o.verbose, "statistics on standard error")->group(output);
   command->footer("Examples:\n"
                   "  sinter run tales.sinter \"Once upon a time\"\n"

@@ -38,12 +38,11 @@ static void tokenize(const TokenizeOptions &options) {
   bool decoding = options.decode.has_value();
   if (decoding == options.text.has_value())
     throw Failure("give either a text or --decode");
-  std::vector<uint32_t> ids = decoding ? parseIds(*options.decode)
-                                       : artifact.encode(*options.text == "-" ? readText("-") : *options.text,
-                                                         !options.noSpecial);
-  std::string text = decoding || options.json
-                         ? artifact.decode(ids, options.noSpecial ? uint32_t(SINTER_SKIP_SPECIAL) : 0)
-                         : "";
+  std::vector<uint32_t> ids =
+      decoding ? parseIds(*options.decode)
+               : artifact.encode(*options.text == "-" ? readText("-") : *options.text, !options.noSpecial);
+  std::string text =
+      decoding || options.json ? artifact.decode(ids, options.noSpecial ? uint32_t(SINTER_SKIP_SPECIAL) : 0) : "";
   if (options.json) {
     Json pieces = Json::array();
     for (uint32_t id : ids)

@@ -15,8 +15,10 @@ namespace sinter {
 static constexpr size_t kSampleTokens = 160;
 
 static const char kSampleText[] =
-    "Once upon a time there was a small town by the sea. Every morning the fishermen went out in their boats, and every "
-    "evening they came back with stories. One day a girl named Lily found a green bottle in the sand. There was a letter "
+    "Once upon a time there was a small town by the sea. Every morning the fishermen went out in their boats, and "
+    "every "
+    "evening they came back with stories. One day a girl named Lily found a green bottle in the sand. There was a "
+    "letter "
     "in it: \"Whoever reads this, please come to the old lighthouse at noon.\" She ran home and told her brother Tom. "
     "\"We should go,\" he said, \"but first we need a lamp, some bread, and 3.50 for the ferry.\" They packed a bag, "
     "left a note for their mother, and walked along the beach. The door of the lighthouse was open. Inside, an old man "

@@ -1,5 +1,5 @@
-// sinterc: compiles a model directory into one package. This file reads the command line; Compiler.cpp does the work and
-// Report.cpp prints what came of it.
+// sinterc: compiles a model directory into one package. This file reads the command line; Compiler.cpp does the work
+// and Report.cpp prints what came of it.
 
 #include "tools/CommandLine.h"
 #include "tools/Compiler.h"
@@ -65,7 +65,8 @@ int main(int argc, char **argv) {
   app.add_option("--prefill-tokens", options.prefillTokens, "tokens of a prompt that are computed at once")
       ->check(positive())
       ->capture_default_str();
-  app.add_option("--kv", options.cacheElement, "element of the key/value cache (default: f32 with f32 weights, else f16)")
+  app.add_option("--kv", options.cacheElement,
+                 "element of the key/value cache (default: f32 with f32 weights, else f16)")
       ->check(CLI::IsMember({"f32", "f16"}));
 
   const std::string looking = "Checking and looking inside";
