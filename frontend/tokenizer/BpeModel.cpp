@@ -95,10 +95,12 @@ BpeModel readBpeModel(const JsonNode &model) {
   BpeModel bpe;
   // Files of the first versions name no type; they are BPE if they have merges.
   model.requireObject();
-  if (model["type"].isNull() && !model["merges"].isNull())
+  if (!model["type"].isNull())
+    findComponent(kKinds, model).read(model, bpe);
+  else if (!model["merges"].isNull())
     readBpe(model, bpe);
   else
-    findComponent(kKinds, model).read(model, bpe);
+    model.fail("no type and no merges, so it is not BPE (supported: " + namesOf(kKinds) + ")");
   return bpe;
 }
 

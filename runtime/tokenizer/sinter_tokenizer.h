@@ -86,7 +86,9 @@ SINTER_API sinter_status sinter_tokenizer_decode(const sinter_tokenizer *tokeniz
                                                  uint32_t flags, char *text, size_t capacity, size_t *size,
                                                  sinter_error *error);
 
-/* The same, a token at a time: text comes out as soon as its characters are complete. */
+/* The same, a token at a time: text comes out as soon as its characters are complete. The pieces together are what
+ * sinter_tokenizer_decode gives, except that of a run of byte tokens which is not UTF-8 as a whole (U+FFFD for each byte,
+ * there) the complete characters come out as they are. */
 SINTER_API sinter_status sinter_detokenizer_create(const sinter_tokenizer *tokenizer, uint32_t flags,
                                                    sinter_detokenizer **detokenizer, sinter_error *error);
 /* NULL is allowed. */
