@@ -58,11 +58,10 @@ void readMerges(const JsonNode &merges, BpeModel &bpe) {
   std::sort(bpe.merges.begin(), bpe.merges.end(), [](const BpeMerge &a, const BpeMerge &b) {
     return a.left != b.left ? a.left < b.left : a.right != b.right ? a.right < b.right : a.rank > b.rank;
   });
-  bpe.merges.erase(std::unique(bpe.merges.begin(), bpe.merges.end(),
-                               [](const BpeMerge &a, const BpeMerge &b) {
-                                 return a.left == b.left && a.right == b.right;
-                               }),
-                   bpe.merges.end());
+  bpe.merges.erase(
+      std::unique(bpe.merges.begin(), bpe.merges.end(),
+                  [](const BpeMerge &a, const BpeMerge &b) { return a.left == b.left && a.right == b.right; }),
+      bpe.merges.end());
 }
 
 void readBpe(const JsonNode &model, BpeModel &bpe) {

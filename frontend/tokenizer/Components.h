@@ -89,15 +89,15 @@ public:
 
   // A change to each token's text.
   struct TokenStep {
-    std::string find;      // if not empty, all of these become `text`
+    std::string find; // if not empty, all of these become `text`
     std::string text;
-    std::string strip;     // else, up to so many of this character go from the start and the end
+    std::string strip; // else, up to so many of this character go from the start and the end
     int64_t stripStart = 0;
     int64_t stripStop = 0;
   };
   std::vector<TokenStep> tokenSteps;
   bool byteLevel = false;
-  bool fused = false;      // the tokens are one text from here on
+  bool fused = false; // the tokens are one text from here on
 };
 DecoderPlan readDecoder(const JsonNode &decoder);
 

@@ -110,9 +110,8 @@ std::string stripEnds(std::string text, const DecoderPlan::TokenStep &step) {
   size_t size = step.strip.size();
   for (int64_t i = 0; i < step.stripStart && text.compare(0, size, step.strip) == 0; ++i)
     text.erase(0, size);
-  for (int64_t i = 0; i < step.stripStop && text.size() >= size &&
-                      text.compare(text.size() - size, size, step.strip) == 0;
-       ++i)
+  for (int64_t i = 0;
+       i < step.stripStop && text.size() >= size && text.compare(text.size() - size, size, step.strip) == 0; ++i)
     text.erase(text.size() - size);
   return text;
 }

@@ -57,8 +57,8 @@ struct Kind {
 };
 
 constexpr Kind kKinds[] = {
-    {"Sequence", sequence},          {"ByteLevel", byteLevel}, {"TemplateProcessing", templateProcessing},
-    {"RobertaProcessing", clsSep},   {"BertProcessing", clsSep},
+    {"Sequence", sequence},        {"ByteLevel", byteLevel},   {"TemplateProcessing", templateProcessing},
+    {"RobertaProcessing", clsSep}, {"BertProcessing", clsSep},
 };
 
 void read(const JsonNode &component, int depth, Template &ids) {

@@ -135,16 +135,11 @@ struct Kind {
 };
 
 constexpr Kind kKinds[] = {
-    {"Sequence", sequence},
-    {"Split", split},
-    {"ByteLevel", byteLevel},
-    {"Metaspace", metaspace},
-    {"Digits", digits},
-    {"Punctuation", punctuation},
-    {"Whitespace", whitespace},
-    {"WhitespaceSplit", whitespaceSplit},
-    {"BertPreTokenizer", bert},
-    {"CharDelimiterSplit", charDelimiterSplit},
+    {"Sequence", sequence},     {"Split", split},
+    {"ByteLevel", byteLevel},   {"Metaspace", metaspace},
+    {"Digits", digits},         {"Punctuation", punctuation},
+    {"Whitespace", whitespace}, {"WhitespaceSplit", whitespaceSplit},
+    {"BertPreTokenizer", bert}, {"CharDelimiterSplit", charDelimiterSplit},
 };
 
 void read(const JsonNode &component, int depth, Steps &steps) {

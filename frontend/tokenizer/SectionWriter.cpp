@@ -1,10 +1,10 @@
-// Lays the section out: tokens by id, the hash table over them, merges by their left token, added tokens by their bytes.
-// The same parts give the same bytes: nothing here goes by the order of a hash map.
+// Lays the section out: tokens by id, the hash table over them, merges by their left token, added tokens by their
+// bytes. The same parts give the same bytes: nothing here goes by the order of a hash map.
 
 #include "SectionWriter.h"
 #include "runtime/tokenizer/section.h"
-#include "runtime/tokenizer/tokenizer.h"
 #include "runtime/tokenizer/token_hash.h"
+#include "runtime/tokenizer/tokenizer.h"
 #include "runtime/tokenizer/utf8.h"
 
 #include <algorithm>
@@ -25,7 +25,7 @@ template <typename Flag> uint8_t bit(bool condition, Flag flag) {
 struct TokenTable {
   std::vector<const std::string *> texts; // nullptr: no token
   std::vector<uint8_t> flags;
-  std::vector<uint32_t> modelIds;         // of the model's own tokens, ascending
+  std::vector<uint32_t> modelIds; // of the model's own tokens, ascending
 };
 
 class Writer {
@@ -49,8 +49,8 @@ public:
     auto suffix = builder.CreateVector(parts.ids.suffix);
     Offset<tokens::Decoder> decoder = writeDecoder(builder);
     builder.Finish(tokens::CreateTokenizer(builder, tokens::ModelKind::bpe, vocabulary, bpe, added, normalizer,
-                                           addedNormalized, preTokenizer, prefix, suffix, decoder, parts.bos,
-                                           parts.eos, parts.pad, parts.unk),
+                                           addedNormalized, preTokenizer, prefix, suffix, decoder, parts.bos, parts.eos,
+                                           parts.pad, parts.unk),
                    tokens::TokenizerIdentifier());
     return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
   }

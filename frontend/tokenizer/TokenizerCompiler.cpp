@@ -71,8 +71,8 @@ void settleAddedTokens(TokenizerParts &parts) {
 
 // The fast classes of Llama and Gemma put "add_bos_token" and "add_eos_token" in the place of the post-processor.
 void applyBosAndEos(const JsonNode &config, TokenizerParts &parts) {
-  static constexpr const char *kClasses[] = {"LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer",
-                                             "CodeLlamaTokenizerFast", "GemmaTokenizer", "GemmaTokenizerFast"};
+  static constexpr const char *kClasses[] = {"LlamaTokenizer",         "LlamaTokenizerFast", "CodeLlamaTokenizer",
+                                             "CodeLlamaTokenizerFast", "GemmaTokenizer",     "GemmaTokenizerFast"};
   std::string name = config["tokenizer_class"].string("");
   bool known = std::any_of(std::begin(kClasses), std::end(kClasses), [&](const char *row) { return name == row; });
   if (!known || config["add_bos_token"].isNull())

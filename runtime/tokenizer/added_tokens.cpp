@@ -14,8 +14,7 @@ AddedTokenFinder::AddedTokenFinder(const tokens::AddedTokens &tokens) : tokens(&
   uint32_t next = 0;
   for (uint32_t byte = 0; byte <= 256; ++byte) {
     starts[byte] = next;
-    while (next < tokens.ids()->size() &&
-           static_cast<unsigned char>(stringAt(*tokens.texts(), next)[0]) == byte)
+    while (next < tokens.ids()->size() && static_cast<unsigned char>(stringAt(*tokens.texts(), next)[0]) == byte)
       ++next;
   }
 }
@@ -51,9 +50,9 @@ int64_t AddedTokenFinder::longest(std::string_view text) const {
 
 int64_t AddedTokenFinder::find(std::string_view text) const {
   int64_t index = text.empty() ? -1 : longest(text);
-  return index >= 0 && stringAt(*tokens->texts(), static_cast<uint32_t>(index)) == text
-             ? tokens->ids()->Get(static_cast<uint32_t>(index))
-             : -1;
+  if (index < 0 || stringAt(*tokens->texts(), static_cast<uint32_t>(index)) != text)
+    return -1;
+  return tokens->ids()->Get(static_cast<uint32_t>(index));
 }
 
 // Whether a token at [begin, end) touches a word character on either side.

@@ -1,6 +1,7 @@
-// One piece becomes a chain of symbols, one for each character; then the pair with the lowest rank is merged, the leftmost
-// first, until no pair has a merge. Candidates wait in a heap and are checked when their turn comes, so a piece of a
-// million characters (Llama 2 has no pre-tokenizer: its piece is the whole text) takes no longer than a million words.
+// One piece becomes a chain of symbols, one for each character; then the pair with the lowest rank is merged, the
+// leftmost first, until no pair has a merge. Candidates wait in a heap and are checked when their turn comes, so a
+// piece of a million characters (Llama 2 has no pre-tokenizer: its piece is the whole text) takes no longer than a
+// million words.
 
 #include "bpe.h"
 #include "section.h"

@@ -1,6 +1,7 @@
-// Ids to text. The compiler has worked out what each token's decoder gives, so what is left to do is to put bytes behind
-// one another, to treat the start of the text, and to make characters of the bytes. A whole text and a stream share the
-// first two; they differ in that a stream cannot wait for the end of a run of byte tokens to see if all of it is UTF-8.
+// Ids to text. The compiler has worked out what each token's decoder gives, so what is left to do is to put bytes
+// behind one another, to treat the start of the text, and to make characters of the bytes. A whole text and a stream
+// share the first two; they differ in that a stream cannot wait for the end of a run of byte tokens to see if all of it
+// is UTF-8.
 
 #include "tokenizer.h"
 #include "utf8.h"

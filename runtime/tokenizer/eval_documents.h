@@ -1,6 +1,6 @@
-// The documents of an evaluation file. Documents are separated by lines that consist of "<|end|>"; the newlines around a
-// document belong to the file, not to it, and a document of nothing else is none. Each document is tokenized alone with
-// SINTER_ADD_SPECIAL | SINTER_PARSE_SPECIAL and cut to the context; of its n ids, the n - 1 after the first are
+// The documents of an evaluation file. Documents are separated by lines that consist of "<|end|>"; the newlines around
+// a document belong to the file, not to it, and a document of nothing else is none. Each document is tokenized alone
+// with SINTER_ADD_SPECIAL | SINTER_PARSE_SPECIAL and cut to the context; of its n ids, the n - 1 after the first are
 // predicted and counted.
 #pragma once
 

@@ -1,6 +1,6 @@
-// A section comes from a file, and files get damaged: FlatBuffers' verifier checks the structure, and what follows checks
-// what the numbers mean (ends in order, ids below the vocabulary's size, tables of the right shape). It is linear in the
-// section's size, a millisecond or two for the largest vocabularies.
+// A section comes from a file, and files get damaged: FlatBuffers' verifier checks the structure, and what follows
+// checks what the numbers mean (ends in order, ids below the vocabulary's size, tables of the right shape). It is
+// linear in the section's size, a millisecond or two for the largest vocabularies.
 
 #include "section.h"
 #include "token_hash.h"
@@ -81,8 +81,8 @@ private:
     for (uint32_t id = 0; id < size; ++id)
       if (has(vocabulary.flags()->Get(id), tokens::TokenFlags::byte) && stringAt(*vocabulary.bytes(), id).size() != 1)
         return fail("byte token " + std::to_string(id) + " does not stand for one byte");
-    if (!isUtf8({reinterpret_cast<const char *>(vocabulary.texts()->bytes()->data()),
-                 vocabulary.texts()->bytes()->size()}))
+    if (!isUtf8(
+            {reinterpret_cast<const char *>(vocabulary.texts()->bytes()->data()), vocabulary.texts()->bytes()->size()}))
       return fail("vocabulary texts are not UTF-8");
     const flatbuffers::Vector<uint32_t> &slots = *vocabulary.slots();
     if (slots.size() == 0 || (slots.size() & (slots.size() - 1)) != 0)

@@ -1,5 +1,6 @@
-// The C API: arguments are checked here, and what the C++ standard library may throw (no memory) becomes a status. These
-// sources are the one part of the runtime that is built with exceptions, for that reason alone: nothing else throws.
+// The C API: arguments are checked here, and what the C++ standard library may throw (no memory) becomes a status.
+// These sources are the one part of the runtime that is built with exceptions, for that reason alone: nothing else
+// throws.
 
 #include "tokenizer.h"
 

@@ -32,27 +32,27 @@ SINTER_API sinter_status sinter_tokenizer_open(const void *data, size_t size, si
 SINTER_API void sinter_tokenizer_close(sinter_tokenizer *tokenizer);
 
 typedef struct sinter_tokenizer_info {
-  const char *model;  /* "BPE" */
-  uint32_t size;      /* ids are below this; some of them may have no token */
-  int32_t bos;        /* ids that tokenizer_config.json names; -1: none */
+  const char *model; /* "BPE" */
+  uint32_t size;     /* ids are below this; some of them may have no token */
+  int32_t bos;       /* ids that tokenizer_config.json names; -1: none */
   int32_t eos;
   int32_t pad;
   int32_t unk;
-  uint32_t prefix;    /* tokens that SINTER_ADD_SPECIAL puts before a text, ... */
-  uint32_t suffix;    /* ... and after it */
-  int adds_bos;       /* 1: the first of the prefix is `bos` */
+  uint32_t prefix; /* tokens that SINTER_ADD_SPECIAL puts before a text, ... */
+  uint32_t suffix; /* ... and after it */
+  int adds_bos;    /* 1: the first of the prefix is `bos` */
 } sinter_tokenizer_info;
 
 SINTER_API void sinter_tokenizer_get_info(const sinter_tokenizer *tokenizer, sinter_tokenizer_info *info);
 
 typedef struct sinter_token {
-  const char *text;  /* as in tokenizer.json ("Ġtime", "<0x0A>"); UTF-8, not terminated, owned by the tokenizer */
+  const char *text; /* as in tokenizer.json ("Ġtime", "<0x0A>"); UTF-8, not terminated, owned by the tokenizer */
   size_t text_size;
   const char *bytes; /* what it stands for in decoded text; may be a part of a character */
   size_t bytes_size;
-  int special;       /* left out by SINTER_SKIP_SPECIAL */
-  int added;         /* found in the text before the model's own rules apply */
-  int byte;          /* a byte-fallback token */
+  int special; /* left out by SINTER_SKIP_SPECIAL */
+  int added;   /* found in the text before the model's own rules apply */
+  int byte;    /* a byte-fallback token */
 } sinter_token;
 
 /* SINTER_ERROR_ARGUMENT: there is no token with this id. */
@@ -87,8 +87,8 @@ SINTER_API sinter_status sinter_tokenizer_decode(const sinter_tokenizer *tokeniz
                                                  sinter_error *error);
 
 /* The same, a token at a time: text comes out as soon as its characters are complete. The pieces together are what
- * sinter_tokenizer_decode gives, except that of a run of byte tokens which is not UTF-8 as a whole (U+FFFD for each byte,
- * there) the complete characters come out as they are. */
+ * sinter_tokenizer_decode gives, except that of a run of byte tokens which is not UTF-8 as a whole (U+FFFD for each
+ * byte, there) the complete characters come out as they are. */
 SINTER_API sinter_status sinter_detokenizer_create(const sinter_tokenizer *tokenizer, uint32_t flags,
                                                    sinter_detokenizer **detokenizer, sinter_error *error);
 /* NULL is allowed. */

@@ -16,7 +16,8 @@ using tokens::StepKind;
 bool Steps::open(const flatbuffers::Vector<flatbuffers::Offset<tokens::Step>> &list, const char *where,
                  std::string &error) {
   if (list.size() > kMaxSteps) {
-    error = std::string(where) + ": " + std::to_string(list.size()) + " steps (limit " + std::to_string(kMaxSteps) + ")";
+    error =
+        std::string(where) + ": " + std::to_string(list.size()) + " steps (limit " + std::to_string(kMaxSteps) + ")";
     return false;
   }
   steps.clear();
@@ -110,10 +111,9 @@ bool Steps::runFrom(size_t index, Piece piece, StepMemory &memory, const PieceRe
       if (!findParts(step, piece.text, memory, parts))
         return false;
       for (const SplitPart &part : parts)
-        if (part.begin < part.end && !runFrom(index + 1,
-                                              {piece.text.substr(part.begin, part.end - part.begin),
-                                               piece.first && part.begin == 0},
-                                              memory, receive))
+        if (part.begin < part.end &&
+            !runFrom(index + 1, {piece.text.substr(part.begin, part.end - part.begin), piece.first && part.begin == 0},
+                     memory, receive))
           return false;
       return true;
     }
@@ -130,7 +130,8 @@ bool Steps::replace(const Step &step, std::string_view text, StepMemory &memory,
   result.clear();
   size_t done = 0;
   Match match;
-  for (size_t from = 0; from <= text.size(); from = match.begin == match.end ? nextCharacter(text, match.end) : match.end) {
+  for (size_t from = 0; from <= text.size();
+       from = match.begin == match.end ? nextCharacter(text, match.end) : match.end) {
     MatchResult found = step.pattern.find(text, from, memory.match, match, memory.error);
     if (found == MatchResult::failed)
       return false;
@@ -181,7 +182,8 @@ bool Steps::findParts(const Step &step, std::string_view text, StepMemory &memor
     else
       parts.push_back({begin, end, isMatch});
   };
-  for (size_t from = 0; from <= text.size(); from = match.begin == match.end ? nextCharacter(text, match.end) : match.end) {
+  for (size_t from = 0; from <= text.size();
+       from = match.begin == match.end ? nextCharacter(text, match.end) : match.end) {
     MatchResult found = step.pattern.find(text, from, memory.match, match, memory.error);
     if (found == MatchResult::failed)
       return false;

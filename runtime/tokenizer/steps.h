@@ -28,8 +28,8 @@ struct SplitPart {
 
 // What the steps of one running encode need; reused from piece to piece.
 struct StepMemory {
-  std::vector<std::string> texts;                // [steps] what the step made of its piece
-  std::vector<std::vector<SplitPart>> parts;     // [steps]
+  std::vector<std::string> texts;            // [steps] what the step made of its piece
+  std::vector<std::vector<SplitPart>> parts; // [steps]
   MatchMemory match;
   std::string error;
 };

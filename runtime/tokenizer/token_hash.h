@@ -1,4 +1,5 @@
-// The hash of Vocabulary.slots. It is part of the format: the compiler fills the table with it and the reader probes it.
+// The hash of Vocabulary.slots. It is part of the format: the compiler fills the table with it and the reader probes
+// it.
 #pragma once
 
 #include <stddef.h>

@@ -28,12 +28,8 @@ struct sinter_tokenizer {
   bool has(uint32_t id, sinter::tokens::TokenFlags flag) const {
     return sinter::tokenizer::has(root->vocabulary()->flags()->Get(id), flag);
   }
-  std::string_view textOf(uint32_t id) const {
-    return sinter::tokenizer::stringAt(*root->vocabulary()->texts(), id);
-  }
-  std::string_view bytesOf(uint32_t id) const {
-    return sinter::tokenizer::stringAt(*root->vocabulary()->bytes(), id);
-  }
+  std::string_view textOf(uint32_t id) const { return sinter::tokenizer::stringAt(*root->vocabulary()->texts(), id); }
+  std::string_view bytesOf(uint32_t id) const { return sinter::tokenizer::stringAt(*root->vocabulary()->bytes(), id); }
 
   const sinter::tokens::Tokenizer *root;
   sinter::tokenizer::AddedTokenFinder added;
@@ -54,7 +50,9 @@ bool decodeAll(const sinter_tokenizer &tokenizer, const uint32_t *ids, size_t co
 } // namespace sinter::tokenizer
 
 struct sinter_detokenizer {
-  sinter_detokenizer(const sinter_tokenizer *tokenizer, uint32_t flags) : tokenizer(tokenizer), flags(flags) { restart(); }
+  sinter_detokenizer(const sinter_tokenizer *tokenizer, uint32_t flags) : tokenizer(tokenizer), flags(flags) {
+    restart();
+  }
 
   void restart();
   void push(uint32_t id);
@@ -62,12 +60,12 @@ struct sinter_detokenizer {
 
   const sinter_tokenizer *tokenizer;
   uint32_t flags;
-  std::string ready;    // what the last call completed
+  std::string ready; // what the last call completed
 private:
   void emit(std::string_view text);
   void emitIllFormed(size_t size);
 
-  std::string pending;  // the start of a character
-  bool first;           // no token has given text yet
-  uint32_t stripLeft;   // characters that may still be taken off the start
+  std::string pending; // the start of a character
+  bool first;          // no token has given text yet
+  uint32_t stripLeft;  // characters that may still be taken off the start
 };

@@ -1,5 +1,6 @@
-// Unicode by utf8proc. Normalization takes its tables of characters and its composition, but orders marks with a sort of
-// our own: the library's exchange of neighbours needs quadratic time on a long run of marks, which any text may hold.
+// Unicode by utf8proc. Normalization takes its tables of characters and its composition, but orders marks with a sort
+// of our own: the library's exchange of neighbours needs quadratic time on a long run of marks, which any text may
+// hold.
 
 #include "unicode.h"
 #include "utf8.h"
@@ -57,8 +58,8 @@ std::string_view normalize(std::string_view text, StepKind form, std::string &st
     return text;
   bool composes = form == StepKind::nfc || form == StepKind::nfkc;
   bool compatibility = form == StepKind::nfkc || form == StepKind::nfkd;
-  utf8proc_option_t decomposing = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE |
-                                                                 (compatibility ? UTF8PROC_COMPAT : 0));
+  utf8proc_option_t decomposing =
+      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | (compatibility ? UTF8PROC_COMPAT : 0));
   std::vector<utf8proc_int32_t> codes;
   codes.reserve(text.size());
   utf8proc_int32_t decomposed[32]; // the longest decomposition has 18 characters
@@ -66,8 +67,8 @@ std::string_view normalize(std::string_view text, StepKind form, std::string &st
     Character character = readCharacter(text.substr(at));
     at += character.size;
     int boundary = 0;
-    utf8proc_ssize_t count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(character.code), decomposed, 32,
-                                                     decomposing, &boundary);
+    utf8proc_ssize_t count =
+        utf8proc_decompose_char(static_cast<utf8proc_int32_t>(character.code), decomposed, 32, decomposing, &boundary);
     if (count < 0 || count > 32) {
       decomposed[0] = static_cast<utf8proc_int32_t>(character.code);
       count = 1;

@@ -14,8 +14,8 @@ bool isWhiteSpace(uint32_t code);
 // Letters, marks, digits and connectors: what \w means in a Unicode regular expression.
 bool isWordCharacter(uint32_t code);
 
-// The text in form `form` (StepKind::nfc, nfd, nfkc, nfkd). The result is `text` itself where that is normalized already
-// by the look of it, else lies in `storage`.
+// The text in form `form` (StepKind::nfc, nfd, nfkc, nfkd). The result is `text` itself where that is normalized
+// already by the look of it, else lies in `storage`.
 std::string_view normalize(std::string_view text, tokens::StepKind form, std::string &storage);
 
 void lowercase(std::string_view text, std::string &result);

@@ -9,10 +9,10 @@
 namespace sinter::tokenizer {
 
 struct Character {
-  uint32_t code;  // 0xFFFD where the bytes are ill-formed
-  uint32_t size;  // bytes taken, at least 1; of ill-formed input the longest part that some character starts with
+  uint32_t code; // 0xFFFD where the bytes are ill-formed
+  uint32_t size; // bytes taken, at least 1; of ill-formed input the longest part that some character starts with
   bool valid;
-  bool cut;       // ill-formed only because the text ends too early
+  bool cut; // ill-formed only because the text ends too early
 };
 
 // The character at the start of `text`, which is not empty.
