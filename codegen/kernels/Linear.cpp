@@ -1,0 +1,150 @@
+// The linear kernel: a packed matrix times the step's rows, with what is fused before and behind. A unit is one tile of 32
+// outputs (or a tile of gates and its tile of ups). Within it, the step's tokens are taken in blocks as high as the target's
+// register tile, and what remains in lower ones; a tile's weights come from memory once and stay in the cache for all
+// blocks. With one token there is one block, and the weights stream by.
+//
+// The number of sums in registers is the same for all heights where possible: a block of fewer tokens takes more outputs.
+
+#include "codegen/kernels/Kernels.h"
+#include "codegen/kernels/LinearEpilogue.h"
+#include "codegen/kernels/Product.h"
+
+#include <algorithm>
+
+namespace sinter::kern {
+
+using namespace mlir;
+using Values = KernelBuilder::Values;
+
+namespace {
+
+class Linear {
+public:
+  Linear(KernelBuilder &b, LinearAttr spec)
+      : b(b), spec(spec), format(*findFormat(spec.getFormat())), product{format, spec.getColumns()},
+        registers(format.isQuantized() ? b.target().quantizedTile : b.target().floatTile),
+        fused(spec.getFusedRows() || (spec.getNorm() && !format.isQuantized())),
+        oneToken(fused || spec.getSingle() || spec.getRowFromScalar()) {}
+
+  void build() {
+    bind();
+    b.loop(b.begin(), b.end(), 1, [&](Value unit) {
+      if (oneToken)
+        return emitRows(unit, b.index(0), 1);
+      Value tokens = b.scalar(Scalar::tokens), done = b.index(0);
+      for (int64_t height = registers.tokens;; height = (height + 1) / 2) {
+        Value whole = b.mul(b.div(b.sub(tokens, done), height), height);
+        Value until = b.add(done, whole);
+        b.loop(done, until, height, [&](Value token) { emitRows(unit, token, height); });
+        done = until;
+        if (height == 1)
+          return;
+      }
+    });
+  }
+
+private:
+  // Takes the bindings in the order of LinearAttr::getBindings.
+  void bind() {
+    int64_t next = 0;
+    int64_t width = spec.getColumns(), stride = rowStride(width), outStride = rowStride(spec.getRows());
+    int64_t padded = format.paddedColumns(width), groups = format.groups(width);
+    Type f32 = b.getF32Type(), i32 = b.getI32Type(), sumType = format.hasZeros ? f32 : i32;
+
+    FloatRow input;
+    if (format.isQuantized() && !fused) {
+      product.codes = b.bindingRows(next++, padded / 4, i32);
+      product.scales = b.bindingRows(next++, groups, f32);
+      product.sums = b.bindingRows(next++, groups, sumType);
+    } else {
+      input = {b.bindingRows(next++, stride, f32), inputRow()};
+      product.floats = input.buffer;
+    }
+    RowNorm norm = {spec.getNorm()};
+    if (norm.spec) {
+      norm.weight = b.binding(next++, f32);
+      if (norm.spec.getBias())
+        norm.bias = b.binding(next++, f32);
+    }
+    product.weights = b.binding(next, weightType());
+    if (format.isQuantized())
+      product.weightScales = b.binding(next, b.getF16Type());
+    ++next;
+    if (spec.getBias())
+      epilogue.bias = b.binding(next++, f32);
+    if (spec.getResidual())
+      epilogue.residual = b.bindingRows(next++, outStride, f32);
+    epilogue.out = b.bindingRows(next++, outStride, f32);
+    if ((epilogue.glu = spec.getGlu()))
+      epilogue.gate = b.scratch({oneToken ? 1 : registers.tokens, kTileRows}, f32);
+
+    if (fused && format.isQuantized()) {
+      Value codes = b.scratch({1, padded}, b.getI8Type());
+      product.codes = b.scratchView(codes, {1, padded / 4}, i32);
+      product.scales = b.scratch({1, groups}, f32);
+      product.sums = b.scratch({1, groups}, sumType);
+      emitQuantizeRow(b, input, width, norm, format, {codes, product.scales, product.sums, b.index(0)});
+      firstRow = b.index(0);
+    } else if (norm.spec) {
+      product.floats = b.scratch({1, stride}, f32);
+      emitNormalizeRow(b, input, width, norm, {product.floats, b.index(0)});
+      firstRow = b.index(0);
+    } else {
+      firstRow = inputRow();
+    }
+  }
+
+  Value inputRow() { return spec.getRowFromScalar() ? b.scalar(Scalar::row) : b.index(0); }
+
+  Type weightType() {
+    switch (format.kind) {
+    case FormatClass::f32:
+      return b.getF32Type();
+    case FormatClass::f16:
+      return b.getF16Type();
+    case FormatClass::bf16:
+      return b.getBF16Type();
+    case FormatClass::codes:
+      return b.getI8Type();
+    }
+    llvm_unreachable("every class of formats is above");
+  }
+
+  // The largest power of two that keeps as many sums as the full register tile, but never more than a packed tile.
+  int64_t outputsFor(int64_t height) const {
+    int64_t outputs = registers.outputs;
+    while (outputs < kTileRows && 2 * outputs * height <= registers.tokens * registers.outputs)
+      outputs *= 2;
+    return outputs;
+  }
+
+  // `height` tokens from `token` on, all outputs of the unit.
+  void emitRows(Value unit, Value token, int64_t height) {
+    int64_t outputs = outputsFor(height);
+    b.loop(b.index(0), b.index(kTileRows), outputs, [&](Value output) {
+      ResultTile results = {height, outputs, token, unit, output};
+      ProductTile tile = {height, outputs, b.add(firstRow, token), unit, output, oneToken};
+      if (epilogue.glu) {
+        tile.tile = b.mul(unit, 2);
+        emitKeepGate(b, epilogue, results, emitProduct(b, product, tile));
+        tile.tile = b.add(tile.tile, 1);
+      }
+      emitEpilogue(b, epilogue, results, emitProduct(b, product, tile));
+    });
+  }
+
+  KernelBuilder &b;
+  LinearAttr spec;
+  const Format &format;
+  ProductOperands product;
+  LinearEpilogue epilogue;
+  const RegisterTile registers;
+  const bool fused, oneToken;
+  Value firstRow; // of the input, for token 0
+};
+
+} // namespace
+
+void buildLinear(KernelBuilder &b, LinearAttr spec) { Linear(b, spec).build(); }
+
+} // namespace sinter::kern

@@ -1,0 +1,144 @@
+// Parses "sched.kernel @k <spec>", compiles it, copies the image into memory of its own and makes that executable, as the
+// runtime does with the pages of a package.
+
+#include "KernelHarness.h"
+
+#include "dialects/sched/Sched.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
+#include "gtest/gtest.h"
+
+#include <cmath>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace sinter::test {
+
+std::vector<const Target *> runnableTargets() {
+  std::vector<const Target *> native, runnable;
+  std::string error;
+  if (!parseTargets("native", native, error))
+    ADD_FAILURE() << error;
+  // Each level of an architecture contains the ones below it.
+  for (const Target &target : targets())
+    if (!native.empty() && target.triple == native[0]->triple && target.priority <= native[0]->priority)
+      runnable.push_back(&target);
+  return runnable;
+}
+
+GuardedBytes::GuardedBytes(size_t size) {
+  size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  size_t usable = (size + page - 1) / page * page;
+  mapped = usable + page;
+  pages = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED)
+    abort();
+  mprotect(static_cast<uint8_t *>(pages) + usable, page, PROT_NONE);
+  start = static_cast<uint8_t *>(pages) + (usable - size) / 64 * 64;
+}
+
+GuardedBytes::~GuardedBytes() {
+  if (pages)
+    munmap(pages, mapped);
+}
+
+static mlir::OwningOpRef<mlir::ModuleOp> parseSpec(mlir::MLIRContext &context, const std::string &spec) {
+  context.loadDialect<tx::TxDialect, kern::KernDialect, sched::SchedDialect>();
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      mlir::parseSourceString<mlir::ModuleOp>("sched.kernel @k " + spec, mlir::ParserConfig(&context));
+  if (!module)
+    ADD_FAILURE() << "not a spec: " << spec;
+  return module;
+}
+
+CompiledKernel::CompiledKernel(const std::string &spec, const Target &target) {
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  mlir::OwningOpRef<mlir::ModuleOp> module = parseSpec(context, spec);
+  if (!module)
+    return;
+  llvm::Expected<CompiledKernels> compiled = compileKernels(*module, target);
+  if (!compiled) {
+    ADD_FAILURE() << llvm::toString(compiled.takeError());
+    return;
+  }
+  kernels = std::move(*compiled);
+  mapped = mmap(nullptr, kernels.image.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED)
+    abort();
+  std::memcpy(mapped, kernels.image.data(), kernels.image.size());
+  mprotect(mapped, kernels.image.size(), PROT_READ | PROT_EXEC);
+}
+
+CompiledKernel::~CompiledKernel() {
+  if (mapped)
+    munmap(mapped, kernels.image.size());
+}
+
+void CompiledKernel::run(const std::vector<void *> &bindings, uint32_t units, sinter_kernel_scalars scalars,
+                         uint32_t parts) const {
+  ASSERT_NE(mapped, nullptr) << "the kernel did not compile";
+  sinter_kernel kernel = reinterpret_cast<sinter_kernel>(static_cast<uint8_t *>(mapped) + kernels.entries[0]);
+  sinter_kernel_args args = {bindings.data(), &scalars};
+  for (uint64_t part = 0; part < parts; ++part) {
+    GuardedBytes scratch(scratchBytes());
+    std::memset(scratch.data(), 0xff, scratchBytes());
+    kernel(&args, static_cast<uint32_t>(units * part / parts), static_cast<uint32_t>(units * (part + 1) / parts), scratch.data());
+  }
+}
+
+std::string kernelText(const std::string &spec, const Target &target, KernelStage stage) {
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  mlir::OwningOpRef<mlir::ModuleOp> module = parseSpec(context, spec);
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  if (llvm::Error error = printKernels(*module, target, stage, out))
+    ADD_FAILURE() << llvm::toString(std::move(error));
+  return text;
+}
+
+// Rounds a finite value to `digits` binary digits, to nearest even, with steps no finer than 2^lowest.
+static double roundTo(double value, int digits, int lowest) {
+  int exponent = 0;
+  std::frexp(value, &exponent);
+  int step = std::max(exponent - digits, lowest);
+  return std::ldexp(std::nearbyint(std::ldexp(value, -step)), step);
+}
+
+uint16_t halfBits(double value) {
+  uint16_t sign = std::signbit(value) ? 0x8000 : 0;
+  if (std::isnan(value))
+    return sign | 0x7e00;
+  double magnitude = std::isinf(value) ? value : roundTo(std::fabs(value), 11, -24);
+  if (std::fabs(magnitude) >= 65536)
+    return sign | 0x7c00;
+  if (magnitude < std::ldexp(1, -14))
+    return sign | static_cast<uint16_t>(std::ldexp(magnitude, 24));
+  int exponent = 0;
+  double fraction = std::frexp(magnitude, &exponent); // [0.5, 1)
+  return sign | static_cast<uint16_t>(((exponent + 14) << 10) + static_cast<int>(std::ldexp(fraction, 11)) - 1024);
+}
+
+double halfValue(uint16_t bits) {
+  double sign = bits & 0x8000 ? -1 : 1;
+  int exponent = (bits >> 10) & 31, fraction = bits & 1023;
+  if (exponent == 31)
+    return fraction ? NAN : sign * INFINITY;
+  return sign * (exponent ? std::ldexp(1024 + fraction, exponent - 25) : std::ldexp(fraction, -24));
+}
+
+uint16_t brainBits(double value) {
+  float rounded = static_cast<float>(roundTo(value, 8, -133));
+  uint32_t bits;
+  std::memcpy(&bits, &rounded, 4);
+  return static_cast<uint16_t>(bits >> 16);
+}
+
+double brainValue(uint16_t bits) {
+  uint32_t wide = static_cast<uint32_t>(bits) << 16;
+  float value;
+  std::memcpy(&value, &wide, 4);
+  return value;
+}
+
+} // namespace sinter::test
