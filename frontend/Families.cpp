@@ -38,6 +38,14 @@ static constexpr Family kFamilies[] = {
     },
 };
 
+static constexpr bool layersAreNumbered() {
+  for (const Family &family : kFamilies)
+    if (family.names.layer.find("{}") == std::string_view::npos)
+      return false;
+  return true;
+}
+static_assert(layersAreNumbered(), "names.layer needs {} where the layer's number goes");
+
 const Family *findFamily(std::string_view modelType) {
   for (const Family &family : kFamilies)
     if (family.modelType == modelType)

@@ -62,7 +62,8 @@ TEST(Checkpoint, MissingShard) {
   json index = writeShards(directory);
   index["weight_map"]["b"] = "model-3.safetensors";
   directory.writeJson(kIndex, index);
-  EXPECT_EQ(checkpointError(directory), directory.file("model-3.safetensors") + ": cannot be opened: No such file or directory");
+  EXPECT_EQ(checkpointError(directory),
+            directory.file("model-3.safetensors") + ": cannot be opened: No such file or directory");
 }
 
 TEST(Checkpoint, TensorNotWhereTheIndexSays) {
@@ -70,8 +71,9 @@ TEST(Checkpoint, TensorNotWhereTheIndexSays) {
   json index = writeShards(directory);
   index["weight_map"]["b"] = "model-1.safetensors";
   directory.writeJson(kIndex, index);
-  EXPECT_EQ(checkpointError(directory), directory.file(kIndex) + ": tensor 'b' is not in 'model-1.safetensors', where the "
-                                                                 "index says it is");
+  EXPECT_EQ(checkpointError(directory), directory.file(kIndex) +
+                                            ": tensor 'b' is not in 'model-1.safetensors', where the "
+                                            "index says it is");
 }
 
 TEST(Checkpoint, IndexDoesNotLeadOutOfTheDirectory) {

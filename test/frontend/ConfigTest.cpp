@@ -54,9 +54,9 @@ TEST(Config, RopeInBothSpellings) {
   EXPECT_EQ(old.rope.factor, 2);
 
   json newer = smallConfig();
-  newer["rope_parameters"] = {{"rope_type", "llama3"}, {"rope_theta", 20000.0}, {"factor", 8.0},
-                              {"low_freq_factor", 1.0}, {"high_freq_factor", 4.0},
-                              {"original_max_position_embeddings", 32}};
+  newer["rope_parameters"] = {{"rope_type", "llama3"},   {"rope_theta", 20000.0},
+                              {"factor", 8.0},           {"low_freq_factor", 1.0},
+                              {"high_freq_factor", 4.0}, {"original_max_position_embeddings", 32}};
   Config read5 = read(newer);
   EXPECT_EQ(read5.rope.theta, 20000);
   EXPECT_EQ(read5.rope.kind, "llama3");
@@ -116,7 +116,8 @@ const BadValue kBadValues[] = {
     {"rope_scaling", R"({"rope_type": "linear"})", "rope_scaling: rope type 'linear' needs a positive 'factor'"},
     {"rope_scaling", R"({"rope_type": "linear", "factor": 0})", "rope_scaling: factor: expected a number from 1.0"},
     {"rope_scaling", R"({"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 4.0, "high_freq_factor": 4.0,
-                         "original_max_position_embeddings": 64})", "needs 'high_freq_factor' above 'low_freq_factor'"},
+                         "original_max_position_embeddings": 64})",
+     "needs 'high_freq_factor' above 'low_freq_factor'"},
     {"rope_scaling", R"({"rope_type": "llama3", "factor": 8.0})", "needs a positive 'low_freq_factor'"},
     {"rope_parameters", R"({"full_attention": {"rope_type": "default"}})", "rope_parameters: full_attention: "},
     {"rope_parameters", R"({"rope_type": "default", "partial_rotary_factor": 0.5})",
@@ -140,9 +141,10 @@ INSTANTIATE_TEST_SUITE_P(Values, ConfigErrors, testing::ValuesIn(kBadValues));
 
 TEST(Config, HarmlessValuesPass) {
   json config = smallConfig();
-  for (const char *text : {R"({"num_local_experts": 0, "partial_rotary_factor": 1.0, "logit_scale": 1, "alibi": false})",
-                           R"({"quantization_config": null, "sliding_window": null, "rope_scaling": null})",
-                           R"({"pretraining_tp": 4, "use_cache": true, "attention_dropout": 0.1, "unheard_of": [1]})"})
+  for (const char *text :
+       {R"({"num_local_experts": 0, "partial_rotary_factor": 1.0, "logit_scale": 1, "alibi": false})",
+        R"({"quantization_config": null, "sliding_window": null, "rope_scaling": null})",
+        R"({"pretraining_tp": 4, "use_cache": true, "attention_dropout": 0.1, "unheard_of": [1]})"})
     config.update(json::parse(text));
   EXPECT_EQ(configError(config), "");
 }
@@ -248,7 +250,8 @@ TEST(GenerationConfig, Errors) {
   GenerationDefaults generation;
   EXPECT_EQ(generationError(R"({"temperature": "hot"})", config, generation),
             "temperature: expected a number from 0.0 to 100.0, found 'hot'");
-  EXPECT_EQ(generationError(R"({"top_p": 1.5})", config, generation), "top_p: expected a number from 0.0 to 1.0, found 1.5");
+  EXPECT_EQ(generationError(R"({"top_p": 1.5})", config, generation),
+            "top_p: expected a number from 0.0 to 1.0, found 1.5");
   EXPECT_EQ(generationError(R"({"top_k": -1})", config, generation),
             "top_k: expected an integer from 0 to 16777216, found -1");
   EXPECT_EQ(generationError(R"({"do_sample": "yes"})", config, generation),

@@ -60,8 +60,9 @@ TEST(Decoder, QwenWindows) {
   for (const char *family : {"qwen2", "qwen3"}) {
     json config = smallConfig(family);
     EXPECT_EQ(resolve(with(config, R"({"sliding_window": 8})")).windows, (Windows{0, 0})); // not switched on
-    EXPECT_EQ(resolve(with(config, R"({"use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1})")).windows,
-              (Windows{0, 8}));
+    EXPECT_EQ(
+        resolve(with(config, R"({"use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1})")).windows,
+        (Windows{0, 8}));
     EXPECT_EQ(resolve(with(config, R"({"use_sliding_window": true, "max_window_layers": 0})")).windows,
               (Windows{4096, 4096}));
     EXPECT_EQ(resolve(with(config, R"({"use_sliding_window": true, "sliding_window": 8, "max_window_layers": 9,
@@ -80,9 +81,10 @@ TEST(Decoder, Qwen3) {
 }
 
 TEST(Decoder, Activations) {
-  const std::pair<const char *, GateActivation> rows[] = {
-      {"silu", GateActivation::silu}, {"gelu", GateActivation::gelu}, {"gelu_pytorch_tanh", GateActivation::geluTanh},
-      {"relu", GateActivation::relu}};
+  const std::pair<const char *, GateActivation> rows[] = {{"silu", GateActivation::silu},
+                                                          {"gelu", GateActivation::gelu},
+                                                          {"gelu_pytorch_tanh", GateActivation::geluTanh},
+                                                          {"relu", GateActivation::relu}};
   for (auto [name, activation] : rows) {
     json config = smallConfig();
     config["hidden_act"] = name;

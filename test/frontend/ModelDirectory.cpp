@@ -48,16 +48,9 @@ std::string safetensors(const std::vector<DecoderParam> &params, const std::stri
 }
 
 json smallConfig(const std::string &family) {
-  return {{"model_type", family},
-          {"vocab_size", 16},
-          {"hidden_size", 8},
-          {"num_hidden_layers", 2},
-          {"num_attention_heads", 4},
-          {"num_key_value_heads", 2},
-          {"head_dim", 2},
-          {"intermediate_size", 12},
-          {"max_position_embeddings", 64},
-          {"tie_word_embeddings", true}};
+  return {{"model_type", family},          {"vocab_size", 16},           {"hidden_size", 8}, {"num_hidden_layers", 2},
+          {"num_attention_heads", 4},      {"num_key_value_heads", 2},   {"head_dim", 2},    {"intermediate_size", 12},
+          {"max_position_embeddings", 64}, {"tie_word_embeddings", true}};
 }
 
 Decoder resolve(const json &config) {

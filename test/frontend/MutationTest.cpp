@@ -40,7 +40,8 @@ struct Model {
       files["model.safetensors"] = safetensors(params);
       return;
     }
-    const std::vector<DecoderParam> halves[] = {{params.begin(), params.begin() + 9}, {params.begin() + 9, params.end()}};
+    const std::vector<DecoderParam> halves[] = {{params.begin(), params.begin() + 9},
+                                                {params.begin() + 9, params.end()}};
     json map;
     for (int half = 0; half < 2; ++half) {
       const std::string name = "model-" + std::to_string(half) + ".safetensors";
@@ -80,11 +81,40 @@ bool readAll(const ModelDirectory &directory) {
 
 // One change that a careless writer, a broken disk or an attacker could make.
 std::string mutate(std::string text, std::mt19937 &random) {
-  static const std::string tokens[] = {
-      "-1", "0", "1", "3", "1e999", "-0.0", "1.5", "2147483648", "4294967296", "9223372036854775807",
-      "18446744073709551615", "18446744073709551616", "null", "true", "\"\"", "[]", "{}", "\"x\"", "[[[[[[[[[[[[[[[[[[",
-      "\\", "\"", ",", ":", "}", "]", "\xff", "\xed\xa0\x80", std::string(1, '\0'), "\"model_type\": \"llama\",",
-      "NaN", "Infinity", "\"../x\"", "1e308", "1e-308"};
+  static const std::string tokens[] = {"-1",
+                                       "0",
+                                       "1",
+                                       "3",
+                                       "1e999",
+                                       "-0.0",
+                                       "1.5",
+                                       "2147483648",
+                                       "4294967296",
+                                       "9223372036854775807",
+                                       "18446744073709551615",
+                                       "18446744073709551616",
+                                       "null",
+                                       "true",
+                                       "\"\"",
+                                       "[]",
+                                       "{}",
+                                       "\"x\"",
+                                       "[[[[[[[[[[[[[[[[[[",
+                                       "\\",
+                                       "\"",
+                                       ",",
+                                       ":",
+                                       "}",
+                                       "]",
+                                       "\xff",
+                                       "\xed\xa0\x80",
+                                       std::string(1, '\0'),
+                                       "\"model_type\": \"llama\",",
+                                       "NaN",
+                                       "Infinity",
+                                       "\"../x\"",
+                                       "1e308",
+                                       "1e-308"};
   auto below = [&](size_t bound) { return std::uniform_int_distribution<size_t>(0, bound - 1)(random); };
   if (text.empty())
     return tokens[below(std::size(tokens))];
@@ -131,7 +161,8 @@ TEST_P(Mutations, GiveErrorsNotCrashes) {
   ASSERT_TRUE(readAll(directory));
   const std::string &good = model.files.at(GetParam().file);
   // Weights are never looked at, so what is changed in a safetensors file is its length and header.
-  const bool binary = std::string_view(GetParam().file).find(".safetensors") == std::string_view(GetParam().file).size() - 12;
+  const bool binary =
+      std::string_view(GetParam().file).find(".safetensors") == std::string_view(GetParam().file).size() - 12;
   const size_t header = binary ? good.find("}}") + 2 : good.size();
   std::mt19937 random(20240607);
   int refused = 0;

@@ -52,7 +52,8 @@ const BadHeader kBadHeaders[] = {
      R"({"a":{"dtype":"I8","shape":[16],"data_offsets":[0,16]},"a":{"dtype":"I8","shape":[16],"data_offsets":[0,16]}})",
      "key 'a' appears twice"},
     {"TooDeep", R"({"a":[[[[[1]]]]]})", "nested deeper than 4 levels"},
-    {"NoDType", R"({"a":{"shape":[16],"data_offsets":[0,16]}})", "tensor 'a': expected an object with a string 'dtype'"},
+    {"NoDType", R"({"a":{"shape":[16],"data_offsets":[0,16]}})",
+     "tensor 'a': expected an object with a string 'dtype'"},
     {"NotATensor", R"({"a":3})", "tensor 'a': expected an object"},
     {"UnknownDType", R"({"a":{"dtype":"Q9","shape":[16],"data_offsets":[0,16]}})", "dtype 'Q9'"},
     {"OneOffset", R"({"a":{"dtype":"I8","shape":[16],"data_offsets":[0]}})", "data_offsets are [0]"},
@@ -65,8 +66,8 @@ const BadHeader kBadHeaders[] = {
     {"NegativeExtent", R"({"a":{"dtype":"I8","shape":[-16],"data_offsets":[0,16]}})", "shape [-16] of I8"},
     {"WrongSize", R"({"a":{"dtype":"F16","shape":[2,2],"data_offsets":[0,16]}})",
      "shape [2, 2] of F16 does not take the 16 bytes"},
-    {"ProductOverflows",
-     R"({"a":{"dtype":"I8","shape":[4294967296,4294967296,1],"data_offsets":[0,0]}})", "does not take the 0 bytes"},
+    {"ProductOverflows", R"({"a":{"dtype":"I8","shape":[4294967296,4294967296,1],"data_offsets":[0,0]}})",
+     "does not take the 0 bytes"},
     {"ExtentOverflows", R"({"a":{"dtype":"I8","shape":[18446744073709551615],"data_offsets":[0,16]}})",
      "does not take the 16 bytes"},
     {"HalfByte", R"({"a":{"dtype":"F4","shape":[3],"data_offsets":[0,1]}})", "shape [3] of F4"},
@@ -93,7 +94,8 @@ std::string fileError(std::string_view bytes) {
 TEST(Safetensors, ShortFiles) {
   EXPECT_NE(fileError("").find("has 0 bytes, expected 8 more at byte 0"), std::string::npos);
   EXPECT_NE(fileError("abc").find("has 3 bytes"), std::string::npos);
-  EXPECT_NE(fileError(safetensors("{}", 0).substr(0, 9)).find("header of 2 bytes, expected at most 1"), std::string::npos);
+  EXPECT_NE(fileError(safetensors("{}", 0).substr(0, 9)).find("header of 2 bytes, expected at most 1"),
+            std::string::npos);
 }
 
 TEST(Safetensors, AbsurdHeaderLength) {

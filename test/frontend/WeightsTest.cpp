@@ -64,18 +64,20 @@ TEST(Weights, MissingOnesAreListed) {
 }
 
 TEST(Weights, ManyMissingOnesAreCounted) {
-  EXPECT_EQ(bindError(resolve(smallConfig()), {{"", "model.embed_tokens.weight", {16, 8}}}),
-            ": 19 of 20 tensors are missing: model.layers.0.input_layernorm.weight [8], "
-            "model.layers.0.post_attention_layernorm.weight [8], model.layers.0.self_attn.q_proj.weight [8, 8], "
-            "model.layers.0.self_attn.k_proj.weight [4, 8], model.layers.0.self_attn.v_proj.weight [4, 8], and 14 more");
+  EXPECT_EQ(
+      bindError(resolve(smallConfig()), {{"", "model.embed_tokens.weight", {16, 8}}}),
+      ": 19 of 20 tensors are missing: model.layers.0.input_layernorm.weight [8], "
+      "model.layers.0.post_attention_layernorm.weight [8], model.layers.0.self_attn.q_proj.weight [8, 8], "
+      "model.layers.0.self_attn.k_proj.weight [4, 8], model.layers.0.self_attn.v_proj.weight [4, 8], and 14 more");
 }
 
 TEST(Weights, WrongShape) {
   Decoder decoder = resolve(smallConfig());
   std::vector<DecoderParam> tensors = decoderParams(decoder);
   tensors[4].shape = {8, 4}; // layers.0.k, transposed
-  EXPECT_EQ(bindError(decoder, tensors), "/model.safetensors: tensor 'model.layers.0.self_attn.k_proj.weight' has shape "
-                                         "[8, 4], expected [4, 8]");
+  EXPECT_EQ(bindError(decoder, tensors),
+            "/model.safetensors: tensor 'model.layers.0.self_attn.k_proj.weight' has shape "
+            "[8, 4], expected [4, 8]");
 }
 
 TEST(Weights, WrongDType) {
