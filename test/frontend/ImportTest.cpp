@@ -122,7 +122,7 @@ TEST(Import, EveryTrait) {
                                  "linear layers.0.down\n"
                                  "add tap layers.0\n"
                                  "norm norm\n"
-                                 "linear head\n"
+                                 "linear lm_head\n"
                                  "func.return\n");
 }
 
