@@ -1,38 +1,37 @@
-// tx.param -> f32 rows. A file is mapped read-only the first time one of its params is read, and stays mapped; its
-// pages are given back after each read, so that what stays resident is one call's range per thread and not the model.
-// (The page cache keeps them: reading a range again costs faults, not disk.) Every range is checked against the file's
-// size before the first byte is touched, because offsets come from the file's own header.
+// tx.param -> f32 rows. A file is opened the first time one of its params is read, and stays open; ranges are read with
+// pread in pieces that stay in the cache until they are converted. Not through a mapping: the kernel maps whole large
+// folios around a fault, so that giving back the pages that were read left most of a 2.5 GB model resident; and a file
+// that shrinks while it is read is an error here, not a SIGBUS. Every range is checked against the file's size before
+// anything is read, because offsets come from the file's own header.
 
 #include "dialects/tx/ParamReader.h"
 
 #include "llvm/Support/Errno.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vector>
 
 using namespace llvm;
 
 namespace sinter::tx {
 
-struct ParamReader::MappedFile {
-  const unsigned char *data = nullptr;
+struct ParamReader::OpenFile {
+  int descriptor = -1;
   uint64_t size = 0;
 
-  ~MappedFile() {
-    if (data)
-      munmap(const_cast<unsigned char *>(data), size);
-  }
-  // Gives the pages of [begin, end) back. Pages that a neighbouring read still needs are faulted in again.
-  void release(uint64_t begin, uint64_t end) const {
-    static const uint64_t page = sysconf(_SC_PAGESIZE);
-    uint64_t from = begin / page * page;
-    madvise(const_cast<unsigned char *>(data) + from, end - from, MADV_DONTNEED);
+  ~OpenFile() {
+    if (descriptor >= 0)
+      close(descriptor);
   }
 };
+
+// Bytes read before they are converted.
+static constexpr uint64_t kPieceBytes = 128 << 10;
 
 // Plain loops over unaligned elements; each becomes a few vector instructions on any target.
 
@@ -69,39 +68,25 @@ static void convertF16(const unsigned char *bytes, int64_t count, float *out) {
 ParamReader::ParamReader() = default;
 ParamReader::~ParamReader() = default;
 
-Expected<ParamReader::MappedFile *> ParamReader::open(StringRef path) {
+static Error readError(StringRef path, int number) {
+  return createStringError(std::error_code(number, std::generic_category()), "%s: cannot be read: %s",
+                           path.str().c_str(), sys::StrError(number).c_str());
+}
+
+Expected<ParamReader::OpenFile *> ParamReader::open(StringRef path) {
   std::lock_guard<std::mutex> lock(mutex);
-  std::unique_ptr<MappedFile> &slot = files[path.str()];
-  if (slot)
-    return slot.get();
-  auto fail = [&](int number) {
-    files.erase(path.str());
-    return createStringError(std::error_code(number, std::generic_category()), "%s: cannot be read: %s",
-                             path.str().c_str(), sys::StrError(number).c_str());
-  };
-  int file = ::open(path.str().c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0)
-    return fail(errno);
+  auto found = files.find(path.str());
+  if (found != files.end())
+    return found->second.get();
+  std::unique_ptr<OpenFile> file = std::make_unique<OpenFile>();
+  file->descriptor = ::open(path.str().c_str(), O_RDONLY | O_CLOEXEC);
   struct stat status;
-  if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
-    int number = S_ISREG(status.st_mode) ? errno : EINVAL;
-    close(file);
-    return fail(number);
-  }
-  std::unique_ptr<MappedFile> mapped = std::make_unique<MappedFile>();
-  if (status.st_size > 0) {
-    void *data = mmap(nullptr, status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-    int number = errno;
-    close(file);
-    if (data == MAP_FAILED)
-      return fail(number);
-    mapped->data = static_cast<const unsigned char *>(data);
-    mapped->size = status.st_size;
-  } else {
-    close(file);
-  }
-  slot = std::move(mapped);
-  return slot.get();
+  if (file->descriptor < 0 || fstat(file->descriptor, &status) != 0)
+    return readError(path, errno);
+  if (!S_ISREG(status.st_mode))
+    return createStringError(path + ": cannot be read: is not a regular file");
+  file->size = status.st_size;
+  return files.emplace(path.str(), std::move(file)).first->second.get();
 }
 
 Error ParamReader::readRows(ParamOp param, int64_t begin, int64_t count, float *out) {
@@ -117,7 +102,7 @@ Error ParamReader::readRows(ParamOp param, int64_t begin, int64_t count, float *
   if (count == 0 || columns == 0)
     return Error::success();
 
-  Expected<MappedFile *> file = open(param.getFile());
+  Expected<OpenFile *> file = open(param.getFile());
   if (!file)
     return file.takeError();
   // The whole tensor must lie in the file, in arithmetic that cannot wrap.
@@ -129,15 +114,26 @@ Error ParamReader::readRows(ParamOp param, int64_t begin, int64_t count, float *
     return fail("needs " + Twine(rows) + " x " + Twine(columns) + " elements of " + Twine(width) + " bytes at " +
                 Twine(offset) + ", the file has " + Twine(size) + " bytes");
 
-  uint64_t from = offset + begin * columns * width, bytes = count * columns * width;
-  const unsigned char *data = (*file)->data + from;
-  if (type.getElementType().isF32())
-    convertF32(data, count * columns, out);
-  else if (type.getElementType().isF16())
-    convertF16(data, count * columns, out);
-  else
-    convertBF16(data, count * columns, out);
-  (*file)->release(from, from + bytes);
+  auto convert = type.getElementType().isF32() ? convertF32 : type.getElementType().isF16() ? convertF16 : convertBF16;
+  thread_local std::vector<unsigned char> piece(kPieceBytes);
+  uint64_t from = offset + begin * columns * width;
+  const uint64_t end = from + count * columns * width;
+  while (from < end) {
+    const uint64_t bytes = std::min(kPieceBytes, end - from);
+    for (uint64_t done = 0; done < bytes;) {
+      ssize_t got = pread((*file)->descriptor, piece.data() + done, bytes - done, off_t(from + done));
+      if (got < 0 && errno == EINTR)
+        continue;
+      if (got < 0)
+        return readError(param.getFile(), errno);
+      if (got == 0)
+        return fail("the file became shorter while it was read");
+      done += got;
+    }
+    convert(piece.data(), bytes / width, out);
+    out += bytes / width;
+    from += bytes;
+  }
   return Error::success();
 }
 

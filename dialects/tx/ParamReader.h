@@ -1,4 +1,4 @@
-// Reads the bytes of tx.params from the model's files, as f32 rows. Files are mapped once; every range is checked against
+// Reads the bytes of tx.params from the model's files, as f32 rows. Files are opened once; every range is checked against
 // the file before use.
 #pragma once
 
@@ -18,14 +18,14 @@ public:
   ~ParamReader();
 
   // Converts rows [begin, begin + count) of the param (a vector is one row) to f32 into out[count * columns].
-  // Thread-safe. The pages read are dropped again, so that peak memory does not grow with the model.
+  // Thread-safe. Memory does not grow with the model.
   llvm::Error readRows(ParamOp param, int64_t begin, int64_t count, float *out);
 
 private:
-  struct MappedFile;
-  llvm::Expected<MappedFile *> open(llvm::StringRef path);
+  struct OpenFile;
+  llvm::Expected<OpenFile *> open(llvm::StringRef path);
   std::mutex mutex;
-  std::map<std::string, std::unique_ptr<MappedFile>> files;
+  std::map<std::string, std::unique_ptr<OpenFile>> files;
 };
 
 } // namespace sinter::tx
