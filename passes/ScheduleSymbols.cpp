@@ -104,13 +104,11 @@ FlatSymbolRefAttr ScheduleSymbols::vector(ArrayAttr params, int64_t add) {
 }
 
 sched::BufferOp ScheduleSymbols::buffer(sched::Role role, MemRefType type) {
-  StringRef name = sched::stringifyRole(role);
-  sched::BufferOp buffer = symbols.lookup<sched::BufferOp>(name);
-  if (!buffer) {
-    buffer = sched::BufferOp::create(builder, module.getLoc(), name, role, type, /*offset=*/IntegerAttr());
-    symbols.insert(buffer);
-  }
-  return buffer;
+  FlatSymbolRefAttr &name = declared[sched::RoleAttr::get(builder.getContext(), role)];
+  if (!name)
+    name = FlatSymbolRefAttr::get(symbols.insert(sched::BufferOp::create(builder, module.getLoc(), sched::stringifyRole(role),
+                                                                         role, type, /*offset=*/IntegerAttr())));
+  return symbols.lookup<sched::BufferOp>(name.getValue());
 }
 
 void ScheduleSymbols::sort() {

@@ -40,7 +40,7 @@ private:
   mlir::ModuleOp module;
   mlir::SymbolTable symbols;
   mlir::OpBuilder builder;
-  llvm::DenseMap<mlir::Attribute, mlir::FlatSymbolRefAttr> declared; // by spec, or by what makes a weight
+  llvm::DenseMap<mlir::Attribute, mlir::FlatSymbolRefAttr> declared; // by spec, role, or what makes a weight
 };
 
 } // namespace sinter

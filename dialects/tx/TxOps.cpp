@@ -167,7 +167,12 @@ LogicalResult RotateAppendOp::verifySymbolUses(SymbolTableCollection &symbols) {
   for (std::optional<NormAttr> norm : {getQueryNorm(), getKeyNorm()})
     if (norm && failed(checkNorm(*this, symbols, *norm, headDim)))
       return failure();
-  return checkCache(*this, symbols, getCacheAttr(), columns(getKeys()));
+  if (failed(checkCache(*this, symbols, getCacheAttr(), columns(getKeys()))))
+    return failure();
+  int64_t cacheDim = symbols.lookupNearestSymbolFrom<CacheOp>(*this, getCacheAttr()).getHeadDim();
+  if (headDim != cacheDim)
+    return emitOpError("(C2) heads of queries have ") << headDim << " columns, those of cache " << getCacheAttr() << " " << cacheDim;
+  return success();
 }
 
 } // namespace sinter::tx

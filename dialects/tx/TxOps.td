@@ -175,7 +175,8 @@ def Tx_RotateAppendOp : Tx_Op<"rotate_append", [AllTypesMatch<["keys", "values"]
     The fused form of slice, norm (per head), rope and cache_append around attention. The input's columns are Q, K, V side
     by side; the results are the rotated queries and all keys and values so far.
 
-    Constraints: (C1) the input has `(heads + 2 * kv_heads) * head_dim` columns.
+    Constraints: (C1) the input has `(heads + 2 * kv_heads) * head_dim` columns; (C2) heads of queries are as wide as the
+    cache's.
   }];
   let arguments = (ins Tx_Rows:$qkv, Index:$position, FlatSymbolRefAttr:$cache, ConfinedAttr<I64Attr, [IntPositive]>:$heads,
                        OptionalAttr<Tx_RopeAttr>:$rope, OptionalAttr<Tx_NormAttr>:$query_norm,

@@ -1,0 +1,277 @@
+// RUN: sinter-opt %s --split-input-file --verify-diagnostics
+
+// expected-error @+1 {{(C1) must be a static tensor of rank 1 or 2 of f32, f16 or bf16, is 'tensor<8x8xi8>'}}
+tx.param @w "m" at 0 : tensor<8x8xi8>
+
+// -----
+
+// expected-error @+1 {{(C1) must be a static tensor of rank 1 or 2 of f32, f16 or bf16, is 'tensor<?x8xf32>'}}
+tx.param @w "m" at 0 : tensor<?x8xf32>
+
+// -----
+
+// expected-error @+1 {{(C1) must be a static tensor of rank 1 or 2 of f32, f16 or bf16, is 'tensor<2x4x8xf32>'}}
+tx.param @w "m" at 0 : tensor<2x4x8xf32>
+
+// -----
+
+// expected-error @+1 {{(C2) has format 'q5', expected one of f32, f16, bf16, q8, q4}}
+tx.param @w "m" at 0 : tensor<8x8xf32> as "q5"
+
+// -----
+
+// expected-error @+1 {{element must be f32 or f16, is 'bf16'}}
+tx.cache @kv kv_heads(1) head_dim(4) window(0) element(bf16) capacity(16)
+
+// -----
+
+// expected-error @+1 {{capacity must be positive, is 0}}
+tx.cache @kv kv_heads(1) head_dim(4) window(0) element(f16) capacity(0)
+
+// -----
+
+// expected-error @+1 {{attribute 'kv_heads' failed to satisfy constraint}}
+tx.cache @kv kv_heads(0) head_dim(4) window(0)
+
+// -----
+
+func.func @embed(%ids: tensor<?xi32>) -> tensor<?x8xf32> {
+  // expected-error @+1 {{refers to @table, which is not a tx.param}}
+  %x = tx.embed %ids @table : tensor<?xi32> -> tensor<?x8xf32>
+  return %x : tensor<?x8xf32>
+}
+
+// -----
+
+tx.param @table "m" at 0 : tensor<64x16xf32>
+func.func @embed(%ids: tensor<?xi32>) -> tensor<?x8xf32> {
+  // expected-error @+1 {{table @table is 'tensor<64x16xf32>', expected 8 columns}}
+  %x = tx.embed %ids @table : tensor<?xi32> -> tensor<?x8xf32>
+  return %x : tensor<?x8xf32>
+}
+
+// -----
+
+tx.param @n "m" at 0 : tensor<8xf32>
+func.func @norm(%x: tensor<?x12xf32>) -> tensor<?x12xf32> {
+  // expected-error @+1 {{(C1) group 8 does not divide 12 columns}}
+  %y = tx.norm #tx.norm<kind = rms, weight = @n, epsilon = 1.0 : f32> %x {group = 8} : tensor<?x12xf32>
+  return %y : tensor<?x12xf32>
+}
+
+// -----
+
+tx.param @n "m" at 0 : tensor<8xf32>
+func.func @norm(%x: tensor<?x12xf32>) -> tensor<?x12xf32> {
+  // expected-error @+1 {{norm weight @n is 'tensor<8xf32>', expected 12 elements}}
+  %y = tx.norm #tx.norm<kind = rms, weight = @n, epsilon = 1.0 : f32> %x : tensor<?x12xf32>
+  return %y : tensor<?x12xf32>
+}
+
+// -----
+
+tx.param @n "m" at 0 : tensor<8xf32>
+tx.param @b "m" at 0 : tensor<4xf32>
+func.func @norm(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // expected-error @+1 {{norm bias @b is 'tensor<4xf32>', expected 8 elements}}
+  %y = tx.norm #tx.norm<kind = layer, weight = @n, epsilon = 1.0 : f32, bias = @b> %x : tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @linear(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // expected-error @+1 {{needs at least one weight}}
+  %y = tx.linear %x [] : tensor<?x8xf32> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+tx.param @w "m" at 0 : tensor<8x16xf32>
+func.func @linear(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // expected-error @+1 {{(C1) weight @w is 'tensor<8x16xf32>', expected 8 columns}}
+  %y = tx.linear %x [@w] : tensor<?x8xf32> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+tx.param @w "m" at 0 : tensor<8x8xf32>
+func.func @linear(%x: tensor<?x8xf32>) -> tensor<?x12xf32> {
+  // expected-error @+1 {{(C2) weights give 16 columns, the result has 12}}
+  %y = tx.linear %x [@w, @w] : tensor<?x8xf32> -> tensor<?x12xf32>
+  return %y : tensor<?x12xf32>
+}
+
+// -----
+
+tx.param @w "m" at 0 : tensor<8x8xf32>
+func.func @linear(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // expected-error @+1 {{(C2) with glu needs two weights, gate and up, has 1}}
+  %y = tx.linear %x [@w] glu silu : tensor<?x8xf32> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+tx.param @w "m" at 0 : tensor<8x8xf32>
+tx.param @u "m" at 0 : tensor<4x8xf32>
+func.func @linear(%x: tensor<?x8xf32>) -> tensor<?x6xf32> {
+  // expected-error @+1 {{(C2) gate has 8 rows, up 4}}
+  %y = tx.linear %x [@w, @u] glu silu : tensor<?x8xf32> -> tensor<?x6xf32>
+  return %y : tensor<?x6xf32>
+}
+
+// -----
+
+tx.param @w "m" at 0 : tensor<8x8xf32>
+tx.param @b "m" at 0 : tensor<8xf32>
+func.func @linear(%x: tensor<?x8xf32>) -> tensor<?x16xf32> {
+  // expected-error @+1 {{(C3) has 2 weights but 1 biases}}
+  %y = tx.linear %x [@w, @w] bias [@b] : tensor<?x8xf32> -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}
+
+// -----
+
+tx.param @w "m" at 0 : tensor<8x8xf32>
+tx.param @b "m" at 0 : tensor<4xf32>
+func.func @linear(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // expected-error @+1 {{(C3) bias @b is 'tensor<4xf32>', expected 8 elements}}
+  %y = tx.linear %x [@w] bias [@b] : tensor<?x8xf32> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+tx.param @w "m" at 0 : tensor<16x8xf32>
+func.func @linear(%x: tensor<?x8xf32>) -> tensor<?x16xf32> {
+  // expected-error @+1 {{(C4) residual is 'tensor<?x8xf32>', expected 'tensor<?x16xf32>'}}
+  %y = tx.linear %x [@w] residual %x : tensor<?x8xf32> : tensor<?x8xf32> -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}
+
+// -----
+
+tx.param @w "m" at 0 : tensor<8x8xf32> as "q8"
+tx.param @u "m" at 0 : tensor<8x8xf32>
+func.func @linear(%x: tensor<?x8xf32>) -> tensor<?x16xf32> {
+  // expected-error @+1 {{(C5) weights have different formats: q8 and none}}
+  %y = tx.linear %x [@w, @u] : tensor<?x8xf32> -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}
+
+// -----
+
+tx.param @w "m" at 0 : tensor<8x8xf32>
+tx.param @n "m" at 0 : tensor<4xf32>
+func.func @linear(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // expected-error @+1 {{norm weight @n is 'tensor<4xf32>', expected 8 elements}}
+  %y = tx.linear norm <kind = rms, weight = @n, epsilon = 1.0 : f32> %x [@w] : tensor<?x8xf32> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @slice(%x: tensor<?x8xf32>) -> tensor<?x4xf32> {
+  // expected-error @+1 {{columns [6, 10) exceed the input's 8}}
+  %y = tx.slice %x from 6 : tensor<?x8xf32> -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// -----
+
+func.func @rope(%x: tensor<?x8xf32>, %pos: index) -> tensor<?x8xf32> {
+  // expected-error @+1 {{(C1) head_dim 3 does not divide 8 columns}}
+  %y = tx.rope %x at %pos by <style = half, inverse_frequencies = [1.0], factor = 1.0 : f32> head_dim(3) : tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @rope(%x: tensor<?x8xf32>, %pos: index) -> tensor<?x8xf32> {
+  // expected-error @+1 {{(C2) rotates 6 dims of a head of 4}}
+  %y = tx.rope %x at %pos by <style = half, inverse_frequencies = [1.0, 0.5, 0.25], factor = 1.0 : f32> head_dim(4) : tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+tx.param @kv "m" at 0 : tensor<8xf32>
+func.func @append(%k: tensor<?x8xf32>, %pos: index) {
+  // expected-error @+1 {{refers to @kv, which is not a tx.cache}}
+  %K, %V = tx.cache_append %k, %k at %pos @kv : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+tx.cache @kv kv_heads(1) head_dim(4) window(0)
+func.func @append(%k: tensor<?x8xf32>, %pos: index) {
+  // expected-error @+1 {{keys have 8 columns, cache @kv has 4}}
+  %K, %V = tx.cache_append %k, %k at %pos @kv : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @attention(%q: tensor<?x12xf32>, %k: tensor<?x8xf32>, %pos: index) -> tensor<?x12xf32> {
+  // expected-error @+1 {{(C1) 2 kv heads do not divide 3 heads}}
+  %a = tx.attention %q, %k, %k at %pos heads(3) kv_heads(2) head_dim(4) scale(0.5) : tensor<?x12xf32>, tensor<?x8xf32>
+  return %a : tensor<?x12xf32>
+}
+
+// -----
+
+func.func @attention(%q: tensor<?x12xf32>, %k: tensor<?x8xf32>, %pos: index) -> tensor<?x12xf32> {
+  // expected-error @+1 {{(C2) query has 12 columns, expected 16; keys have 8, expected 8}}
+  %a = tx.attention %q, %k, %k at %pos heads(4) kv_heads(2) head_dim(4) scale(0.5) : tensor<?x12xf32>, tensor<?x8xf32>
+  return %a : tensor<?x12xf32>
+}
+
+// -----
+
+tx.cache @kv kv_heads(1) head_dim(4) window(0)
+func.func @rotate(%qkv: tensor<?x20xf32>, %pos: index) {
+  // expected-error @+1 {{(C1) input has 20 columns, queries, keys and values have 16}}
+  %q, %k, %v = tx.rotate_append %qkv at %pos @kv heads(2) : tensor<?x20xf32> -> tensor<?x8xf32>, tensor<?x4xf32>
+  return
+}
+
+// -----
+
+tx.cache @kv kv_heads(1) head_dim(4) window(0)
+func.func @rotate(%qkv: tensor<?x16xf32>, %pos: index) {
+  // expected-error @+1 {{(C1) 3 heads do not divide 8 columns of queries}}
+  %q, %k, %v = tx.rotate_append %qkv at %pos @kv heads(3) : tensor<?x16xf32> -> tensor<?x8xf32>, tensor<?x4xf32>
+  return
+}
+
+// -----
+
+tx.param @n "m" at 0 : tensor<8xf32>
+tx.cache @kv kv_heads(1) head_dim(4) window(0)
+func.func @rotate(%qkv: tensor<?x16xf32>, %pos: index) {
+  // expected-error @+1 {{norm weight @n is 'tensor<8xf32>', expected 4 elements}}
+  %q, %k, %v = tx.rotate_append key_norm <kind = rms, weight = @n, epsilon = 1.0 : f32> %qkv at %pos @kv heads(2) : tensor<?x16xf32> -> tensor<?x8xf32>, tensor<?x4xf32>
+  return
+}
+
+// -----
+
+tx.cache @kv kv_heads(1) head_dim(8) window(0)
+func.func @rotate(%qkv: tensor<?x16xf32>, %pos: index) {
+  // expected-error @+1 {{keys have 4 columns, cache @kv has 8}}
+  %q, %k, %v = tx.rotate_append %qkv at %pos @kv heads(2) : tensor<?x16xf32> -> tensor<?x8xf32>, tensor<?x4xf32>
+  return
+}
+
+// -----
+
+tx.cache @kv kv_heads(2) head_dim(2) window(0)
+func.func @rotate(%qkv: tensor<?x16xf32>, %pos: index) {
+  // expected-error @+1 {{(C2) heads of queries have 4 columns, those of cache @kv 2}}
+  %q, %k, %v = tx.rotate_append %qkv at %pos @kv heads(2) : tensor<?x16xf32> -> tensor<?x8xf32>, tensor<?x4xf32>
+  return
+}
