@@ -157,7 +157,7 @@ private:
 } // namespace
 
 const tokens::Tokenizer *openSection(const void *data, size_t size, std::string &error) {
-  if (!data || reinterpret_cast<uintptr_t>(data) % 8 != 0) {
+  if (reinterpret_cast<uintptr_t>(data) % 8 != 0) {
     error = "the tokenizer section is not at an address that is a multiple of 8";
     return nullptr;
   }

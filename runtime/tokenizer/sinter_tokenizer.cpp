@@ -12,9 +12,8 @@
 
 using sinter::tokens::TokenFlags;
 
-// The length that 32-bit positions can hold, with room for what normalization adds (at most 18 times, for a few
-// characters).
-static constexpr size_t kMaxTextBytes = size_t(1) << 27;
+// So that positions in a text, normalized, fit 32 bits.
+static constexpr size_t kMaxTextBytes = size_t(1) << 26;
 
 static sinter_status fail(sinter_error *error, sinter_status status, const std::string &message) {
   if (error) {
@@ -41,6 +40,8 @@ sinter_status sinter_tokenizer_open(const void *data, size_t size, sinter_tokeni
     if (!tokenizer)
       return fail(error, SINTER_ERROR_ARGUMENT, "no place for the tokenizer");
     *tokenizer = nullptr;
+    if (!data || !size)
+      return fail(error, SINTER_ERROR_ARGUMENT, "there is no tokenizer section");
     std::string message;
     const sinter::tokens::Tokenizer *root = sinter::tokenizer::openSection(data, size, message);
     if (!root)

@@ -25,7 +25,8 @@ typedef struct sinter_tokenizer sinter_tokenizer;
 typedef struct sinter_detokenizer sinter_detokenizer;
 
 /* `data` is a tokenizer section, 8-byte aligned; it must outlive the tokenizer. A damaged section is
- * SINTER_ERROR_FORMAT. `error` may be NULL, here and below. */
+ * SINTER_ERROR_FORMAT; NULL, as of a model without a tokenizer, SINTER_ERROR_ARGUMENT. `error` may be NULL, here and
+ * below. */
 SINTER_API sinter_status sinter_tokenizer_open(const void *data, size_t size, sinter_tokenizer **tokenizer,
                                                sinter_error *error);
 /* Detokenizers of it must have been destroyed. NULL is allowed. */

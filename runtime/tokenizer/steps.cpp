@@ -68,9 +68,16 @@ bool Steps::run(Piece piece, StepMemory &memory, const PieceReceiver &receive) c
   return runFrom(0, piece, memory, receive);
 }
 
+static bool tooLong(StepMemory &memory) {
+  memory.error = "the normalizer makes the text longer than " + std::to_string(Steps::kMaxPieceBytes) + " bytes";
+  return false;
+}
+
 bool Steps::runFrom(size_t index, Piece piece, StepMemory &memory, const PieceReceiver &receive) const {
   for (; index < steps.size() && !piece.text.empty(); ++index) {
     const Step &step = steps[index];
+    if (piece.text.size() > kMaxPieceBytes)
+      return tooLong(memory);
     std::string &result = memory.texts[index];
     switch (step.kind) {
     case StepKind::prepend:
@@ -121,28 +128,40 @@ bool Steps::runFrom(size_t index, Piece piece, StepMemory &memory, const PieceRe
   return piece.text.empty() || receive(piece);
 }
 
-// The end of the character at `at`, for going on behind an empty match.
-static size_t nextCharacter(std::string_view text, size_t at) {
-  return at < text.size() ? at + readCharacter(text.substr(at)).size : at + 1;
+// Calls `visit` with each match, left to right; it returns false to stop. An empty match right behind the match before
+// it does not count.
+template <typename Visit>
+static bool forEachMatch(const Pattern &pattern, std::string_view text, StepMemory &memory, const Visit &visit) {
+  size_t lastEnd = std::string_view::npos;
+  for (size_t from = 0; from <= text.size();) {
+    Match match;
+    MatchResult result = pattern.find(text, from, memory.match, match, memory.error);
+    if (result == MatchResult::failed)
+      return false;
+    if (result == MatchResult::none)
+      break;
+    bool empty = match.begin == match.end;
+    if (!(empty && match.end == lastEnd) && !visit(match))
+      return false;
+    lastEnd = match.end;
+    from = match.end;
+    if (empty)
+      from += from < text.size() ? readCharacter(text.substr(from)).size : 1;
+  }
+  return true;
 }
 
 bool Steps::replace(const Step &step, std::string_view text, StepMemory &memory, std::string &result) const {
   result.clear();
   size_t done = 0;
-  Match match;
-  for (size_t from = 0; from <= text.size();
-       from = match.begin == match.end ? nextCharacter(text, match.end) : match.end) {
-    MatchResult found = step.pattern.find(text, from, memory.match, match, memory.error);
-    if (found == MatchResult::failed)
-      return false;
-    if (found == MatchResult::none)
-      break;
+  bool finished = forEachMatch(step.pattern, text, memory, [&](const Match &match) {
     result += text.substr(done, match.begin - done);
     result += step.text;
     done = match.end;
-  }
+    return result.size() <= kMaxPieceBytes || tooLong(memory);
+  });
   result += text.substr(done);
-  return true;
+  return finished;
 }
 
 // Joins parts as the behaviour asks: a match goes to the part before it (or after it), unless that is a match too.
@@ -172,7 +191,6 @@ bool Steps::findParts(const Step &step, std::string_view text, StepMemory &memor
                       std::vector<SplitPart> &parts) const {
   parts.clear();
   size_t done = 0;
-  Match match;
   auto add = [&](size_t begin, size_t end, bool isMatch) {
     isMatch ^= step.invert;
     if (isMatch && step.behavior == Behavior::removed)
@@ -182,18 +200,15 @@ bool Steps::findParts(const Step &step, std::string_view text, StepMemory &memor
     else
       parts.push_back({begin, end, isMatch});
   };
-  for (size_t from = 0; from <= text.size();
-       from = match.begin == match.end ? nextCharacter(text, match.end) : match.end) {
-    MatchResult found = step.pattern.find(text, from, memory.match, match, memory.error);
-    if (found == MatchResult::failed)
-      return false;
-    if (found == MatchResult::none)
-      break;
+  bool finished = forEachMatch(step.pattern, text, memory, [&](const Match &match) {
     if (match.begin > done)
       add(done, match.begin, false);
     add(match.begin, match.end, true);
     done = match.end;
-  }
+    return true;
+  });
+  if (!finished)
+    return false;
   if (done < text.size())
     add(done, text.size(), false);
   if (step.behavior == Behavior::merged_with_previous || step.behavior == Behavior::merged_with_next)

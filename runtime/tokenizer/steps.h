@@ -37,6 +37,8 @@ struct StepMemory {
 class Steps {
 public:
   static constexpr size_t kMaxSteps = 256;
+  // A piece may not grow past this: replacements that make each other's work could go on to the end of memory.
+  static constexpr size_t kMaxPieceBytes = size_t(1) << 27;
 
   // `steps` must outlive this. Strings are checked to be UTF-8, kinds and behaviours to be known. `where` starts the
   // message.

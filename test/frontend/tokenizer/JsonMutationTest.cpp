@@ -64,7 +64,7 @@ TEST_P(JsonMutation, bytes) {
   std::mt19937 random(GetParam());
   ModelDirectory directory;
   int compiled = 0;
-  for (int round = 0; round < 2500; ++round) {
+  for (int round = 0; round < 1500; ++round) {
     std::string text = original;
     if (round % 4 == 0) {
       text.resize(random() % text.size());
@@ -146,7 +146,7 @@ TEST_P(JsonMutation, values) {
   std::mt19937 random(10 + GetParam());
   ModelDirectory directory;
   int compiled = 0;
-  for (int round = 0; round < 2500; ++round) {
+  for (int round = 0; round < 1500; ++round) {
     json mutated = original;
     for (uint32_t i = 0; i < 1 + random() % 2; ++i) {
       const std::vector<std::string> &from = random() % 5 ? places : largePlaces;

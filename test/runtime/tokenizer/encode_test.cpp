@@ -157,6 +157,20 @@ TEST(Encode, longWordsTakeSeconds) {
   }
 }
 
+// Replacements that feed each other stop at a limit.
+TEST(Encode, explodingNormalizersAreErrors) {
+  json tokenizer = talesJson();
+  tokenizer["normalizer"] = {{"type", "Sequence"}, {"normalizers", json::array()}};
+  for (int i = 0; i < 60; ++i)
+    tokenizer["normalizer"]["normalizers"].push_back(
+        {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aaaaaaaaaaaaaaaaaaaa"}});
+  CompiledJson model(tokenizer);
+  Ids ids;
+  std::string error;
+  EXPECT_FALSE(model->tokenizer.encode("a", 0, ids, error));
+  EXPECT_EQ(error, "the normalizer makes the text longer than 134217728 bytes");
+}
+
 // A pattern that explodes: an error with a reason, within bounded work.
 TEST(Encode, explodingPatternsAreErrors) {
   json tokenizer = talesJson();

@@ -3,6 +3,8 @@
 
 #include "test/frontend/tokenizer/TokenizerFixture.h"
 
+#include "runtime/tokenizer/utf8.h"
+
 #include <random>
 
 using namespace sinter::test;
@@ -95,13 +97,38 @@ TEST_P(SectionMutation, bytesAndWords) {
 
 INSTANTIATE_TEST_SUITE_P(Both, SectionMutation, testing::Values(0, 1));
 
+// Any bytes are a text.
+TEST(Section, randomTexts) {
+  std::mt19937 random(8);
+  for (bool sentence : {false, true}) {
+    std::vector<uint8_t> section = compiled(sentence ? llama2Json() : talesJson());
+    sinter::Tokenizer tokenizer;
+    std::string error;
+    ASSERT_TRUE(tokenizer.open(section.data(), section.size(), error)) << error;
+    for (int round = 0; round < 2000; ++round) {
+      std::string text;
+      for (uint32_t i = random() % 60; i > 0; --i)
+        text += random() % 2 ? static_cast<char>(random()) : "<s> \n\xE4\xBD\xA0z1"[random() % 10];
+      std::string read;
+      sinter::tokenizer::appendLossy(read, text);
+      std::vector<uint32_t> ids;
+      std::string back;
+      ASSERT_TRUE(tokenizer.encode(text, 0, ids, error)) << error;
+      ASSERT_TRUE(tokenizer.decode(ids, 0, back, error)) << error;
+      ASSERT_EQ(back, read);
+      ASSERT_TRUE(tokenizer.encode(text, SINTER_ADD_SPECIAL | SINTER_PARSE_SPECIAL, ids, error)) << error;
+    }
+  }
+}
+
 TEST(Section, wrongPlaceAndContent) {
   std::vector<uint8_t> section = compiled(talesJson());
   sinter_tokenizer *tokenizer = nullptr;
   sinter_error error = {};
   EXPECT_EQ(sinter_tokenizer_open(section.data() + 1, section.size() - 1, &tokenizer, &error), SINTER_ERROR_FORMAT);
   EXPECT_STREQ(error.message, "the tokenizer section is not at an address that is a multiple of 8");
-  EXPECT_EQ(sinter_tokenizer_open(nullptr, 0, &tokenizer, &error), SINTER_ERROR_FORMAT);
+  EXPECT_EQ(sinter_tokenizer_open(nullptr, 0, &tokenizer, &error), SINTER_ERROR_ARGUMENT);
+  EXPECT_STREQ(error.message, "there is no tokenizer section");
   EXPECT_EQ(sinter_tokenizer_open(section.data(), 8, &tokenizer, &error), SINTER_ERROR_FORMAT);
   EXPECT_STREQ(error.message, "not a tokenizer section (8 bytes)");
   section[5] ^= 1;
