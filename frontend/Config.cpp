@@ -66,8 +66,7 @@ void refuseUnsupported(const json &root, ConfigReader &reader) {
     const json *value = reader.find(row.key);
     if (!value || (value->is_boolean() && *value == false) || (value->is_number() && *value == row.harmless))
       continue;
-    reader.fail(row.key,
-                "asks for " + std::string(row.what) + ", which are not supported; found " + describeJson(*value));
+    reader.fail(row.key, "found " + describeJson(*value) + "; not supported: " + std::string(row.what));
   }
 }
 
@@ -119,6 +118,7 @@ void readRope(ConfigReader &reader, RopeConfig &rope, std::string &error) {
     if (!value->is_object())
       return reader.fail(key, "expected an object, found " + describeJson(*value));
     ConfigReader scaling(*value, reader.location() + ": " + key, error);
+    rope.key = key;
     readRopeScaling(scaling, rope);
   }
 }

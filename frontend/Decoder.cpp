@@ -131,7 +131,7 @@ bool resolveDecoder(const Config &config, Decoder &decoder, std::string &error) 
     return false;
   std::string problem;
   return computeRope(config.rope, decoder.headDim, config.context, decoder.rope, problem) ||
-         fail(config, "rope_scaling", problem, error);
+         fail(config, config.rope.key.c_str(), problem, error);
 }
 
 } // namespace sinter

@@ -64,7 +64,7 @@ std::string quote(const std::string &text) {
   constexpr size_t kLongest = 80;
   std::string result = "'";
   for (char c : text.substr(0, kLongest))
-    result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+    result += c >= 0x20 && c < 0x7f ? c : '?';
   return result + (text.size() > kLongest ? "...'" : "'");
 }
 

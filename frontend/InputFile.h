@@ -31,7 +31,7 @@ private:
 // Whether something of that name exists, readable or not: an optional file that exists must be right.
 bool fileExists(const std::string &path);
 
-// "'text'" for messages: of a length that fits a line, without control characters.
+// "'text'" for messages: of a length that fits a line, printable ASCII whatever the text is.
 std::string quote(const std::string &text);
 
 } // namespace sinter

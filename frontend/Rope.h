@@ -10,7 +10,8 @@ namespace sinter {
 
 // "rope_scaling" or "rope_parameters" of a config. Negative numbers: not said.
 struct RopeConfig {
-  std::string kind = "default"; // "rope_type"; also linear, llama3, yarn
+  std::string key = "rope_scaling"; // of config.json, where this was read
+  std::string kind = "default";     // "rope_type"; also linear, llama3, yarn
   double theta = 10000;
   double factor = -1;                                       // how many times longer contexts become
   double lowFrequencyFactor = -1, highFrequencyFactor = -1; // llama3
