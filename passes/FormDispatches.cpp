@@ -1,12 +1,13 @@
-// In: tx functions @prefill, @decode and @head, quantized, fused, caches planned. Out: sched functions, lists of dispatches
-// over buffers; the tx.params stay, since the packer reads weights through them.
+// In: tx functions @prefill, @decode and @head, quantized, fused, caches planned. Out: sched functions, lists of
+// dispatches over buffers; the tx.params stay, since the packer reads weights through them.
 //
-// One tx op becomes one dispatch, or two: with many tokens, a product whose rows must first be normalized or quantized gets
-// a pass over the rows of its own, since every tile of outputs reads all rows. With one token each thread prepares the row
-// by itself, which is cheaper than waiting for another thread to do it.
+// One tx op becomes one dispatch, or two: with many tokens, a product whose rows must first be normalized or quantized
+// gets a pass over the rows of its own, since every tile of outputs reads all rows. With one token each thread prepares
+// the row by itself, which is cheaper than waiting for another thread to do it.
 //
-// The residual stream stays in one buffer: a product with a residual adds to it in place where nothing reads the old rows
-// afterwards. The stream that an entry returns lives in the @hidden buffer from its first op on, so nothing is copied.
+// The residual stream stays in one buffer: a product with a residual adds to it in place where nothing reads the old
+// rows afterwards. The stream that an entry returns lives in the @hidden buffer from its first op on, so nothing is
+// copied.
 
 #include "dialects/Formats.h"
 #include "passes/Passes.h"
@@ -27,8 +28,8 @@ using namespace sinter;
 namespace {
 
 // Tokens per unit of rotate_append and attention when there are many: a tile of the cache, so that a unit appends to
-// few tiles, and reads each key and value once for 16 rows of queries per head; smaller blocks would read the cache more
-// often, larger ones leave too few units to share out among threads.
+// few tiles, and reads each key and value once for 16 rows of queries per head; smaller blocks would read the cache
+// more often, larger ones leave too few units to share out among threads.
 constexpr int64_t kTokensPerUnit = sched::CacheOp::kTileTokens;
 
 int64_t width(Value rows) { return cast<RankedTensorType>(rows.getType()).getDimSize(1); }
@@ -75,16 +76,18 @@ private:
 
   bool single() const { return maxTokens == 1; }
   int64_t tokensPerUnit() const { return single() ? 1 : kTokensPerUnit; }
-  bool isHidden(Value value) { return value == func.getArgument(0) && cast<RankedTensorType>(value.getType()).getRank() == 2; }
+  bool isHidden(Value value) {
+    return value == func.getArgument(0) && cast<RankedTensorType>(value.getType()).getRank() == 2;
+  }
 
   func::FuncOp func;
   Shared &shared;
   OpBuilder builder;
   int64_t maxTokens;
-  DenseMap<Value, Value> storage;          // value -> the first value in the same place
-  DenseMap<Value, Value> buffers;          // first value -> its buffer
-  DenseMap<Attribute, Value> refs;         // symbol -> its sched.ref
-  DenseMap<Attribute, Value> ropeTables;   // rope -> its table
+  DenseMap<Value, Value> storage;        // value -> the first value in the same place
+  DenseMap<Value, Value> buffers;        // first value -> its buffer
+  DenseMap<Attribute, Value> refs;       // symbol -> its sched.ref
+  DenseMap<Attribute, Value> ropeTables; // rope -> its table
 };
 
 LogicalResult Entry::form() {
@@ -100,11 +103,13 @@ LogicalResult Entry::form() {
   for (Operation &op : func.front()) {
     LogicalResult formed =
         TypeSwitch<Operation *, LogicalResult>(&op)
-            .Case<tx::EmbedOp, tx::NormOp, tx::LinearOp, tx::RotateAppendOp, tx::AttentionOp>([&](auto tx) { return form(tx); })
+            .Case<tx::EmbedOp, tx::NormOp, tx::LinearOp, tx::RotateAppendOp, tx::AttentionOp>(
+                [&](auto tx) { return form(tx); })
             .Case([](func::ReturnOp) { return success(); })
             .Default([](Operation *other) {
-              return other->emitOpError("has no kernel: supported are tx.embed, tx.norm of whole rows, tx.linear, "
-                                        "tx.rotate_append and tx.attention, which the fusion passes make of the other ops");
+              return other->emitOpError(
+                  "has no kernel: supported are tx.embed, tx.norm of whole rows, tx.linear, "
+                  "tx.rotate_append and tx.attention, which the fusion passes make of the other ops");
             });
     if (failed(formed))
       return failure();
@@ -128,8 +133,8 @@ LogicalResult Entry::check() {
   return success();
 }
 
-// Finds which values may lie in the same place: the rotated queries in their product, and a sum in its residual if nothing
-// reads the residual later and the product does not read it as its input while writing it.
+// Finds which values may lie in the same place: the rotated queries in their product, and a sum in its residual if
+// nothing reads the residual later and the product does not read it as its input while writing it.
 LogicalResult Entry::shareStorage() {
   for (Operation &op : func.front()) {
     for (Value result : op.getResults())
@@ -182,7 +187,8 @@ LogicalResult Entry::form(tx::NormOp op) {
   SmallVector<Value> bindings = {buffer(op.getInput())};
   addNorm(bindings, op.getNorm());
   bindings.push_back(buffer(op));
-  dispatch(op, kern::RowsAttr::get(builder.getContext(), width(op), specOf(op.getNorm()), StringAttr()), bindings, 1, 1);
+  dispatch(op, kern::RowsAttr::get(builder.getContext(), width(op), specOf(op.getNorm()), StringAttr()), bindings, 1,
+           1);
   return success();
 }
 
@@ -207,8 +213,8 @@ LogicalResult Entry::form(tx::LinearOp op) {
     bindings.push_back(buffer(op.getResidual()));
   bindings.push_back(buffer(op));
 
-  kern::LinearAttr spec = kern::LinearAttr::get(builder.getContext(), width(op), width(op.getInput()), format.name, fused,
-                                                fused ? specOf(norm) : kern::NormSpecAttr(), op.getGluAttr(),
+  kern::LinearAttr spec = kern::LinearAttr::get(builder.getContext(), width(op), width(op.getInput()), format.name,
+                                                fused, fused ? specOf(norm) : kern::NormSpecAttr(), op.getGluAttr(),
                                                 op.getBiases().has_value(), !!op.getResidual(), single(),
                                                 /*row_from_scalar=*/isHidden(op.getInput()));
   dispatch(op, spec, bindings, llvm::divideCeil(width(op), kTileRows), 0);
@@ -241,7 +247,8 @@ LogicalResult Entry::form(tx::RotateAppendOp op) {
 
 LogicalResult Entry::form(tx::AttentionOp op) {
   tx::RotateAppendOp rotate = op.getQuery().getDefiningOp<tx::RotateAppendOp>();
-  if (!rotate || op.getQuery() != rotate.getQuery() || op.getKeys() != rotate.getKeys() || op.getValues() != rotate.getValues())
+  if (!rotate || op.getQuery() != rotate.getQuery() || op.getKeys() != rotate.getKeys() ||
+      op.getValues() != rotate.getValues())
     return op.emitOpError("must attend with the queries, keys and values of one tx.rotate_append");
   sched::CacheOp cache = shared.symbols.cache(rotate.getCacheAttr());
   if (op.getWindow() != cache.getWindow())
@@ -273,7 +280,8 @@ Value Entry::ref(FlatSymbolRefAttr symbol, MemRefType type) {
   return ref;
 }
 
-// Puts a value into the module's buffer of a role: @tokens and @hidden have room for the largest step, @logits for one row.
+// Puts a value into the module's buffer of a role: @tokens and @hidden have room for the largest step, @logits for one
+// row.
 LogicalResult Entry::bindToModule(Value value, sched::Role role) {
   MemRefType type = MemRefType::get({shared.prefillTokens}, builder.getI32Type());
   if (role != sched::Role::tokens)
@@ -281,7 +289,8 @@ LogicalResult Entry::bindToModule(Value value, sched::Role role) {
                            builder.getF32Type());
   sched::BufferOp buffer = shared.symbols.buffer(role, type);
   if (buffer.getType() != type)
-    return func.emitOpError("needs @") << buffer.getSymName() << " to be " << type << ", another entry needs " << buffer.getType();
+    return func.emitOpError("needs @") << buffer.getSymName() << " to be " << type << ", another entry needs "
+                                       << buffer.getType();
   buffers[value] = ref(FlatSymbolRefAttr::get(buffer.getSymNameAttr()), type);
   return success();
 }
@@ -312,8 +321,8 @@ SmallVector<Value> Entry::rows(Value input, tx::NormAttr norm, StringRef quantiz
   } else {
     const Format &format = *findFormat(quantize);
     Type sums = format.hasZeros ? Type(builder.getF32Type()) : Type(builder.getI32Type());
-    outputs = {alloc(builder.getI8Type(), format.paddedColumns(columns)), alloc(builder.getF32Type(), format.groups(columns)),
-               alloc(sums, format.groups(columns))};
+    outputs = {alloc(builder.getI8Type(), format.paddedColumns(columns)),
+               alloc(builder.getF32Type(), format.groups(columns)), alloc(sums, format.groups(columns))};
   }
   llvm::append_range(bindings, outputs);
   StringAttr format = quantize.empty() ? StringAttr() : builder.getStringAttr(quantize);
@@ -322,15 +331,17 @@ SmallVector<Value> Entry::rows(Value input, tx::NormAttr norm, StringRef quantiz
 }
 
 // Adds a dispatch. If `from` is tapped, so is the dispatch's output.
-void Entry::dispatch(Operation *from, kern::SpecInterface spec, ValueRange bindings, int64_t units, int64_t tokensPerUnit) {
+void Entry::dispatch(Operation *from, kern::SpecInterface spec, ValueRange bindings, int64_t units,
+                     int64_t tokensPerUnit) {
   StringAttr tap = from->getAttrOfType<StringAttr>("tap");
   IntegerAttr tapBinding;
   if (tap)
     for (auto [index, binding] : llvm::enumerate(spec.getBindings()))
       if (StringRef(binding.name) == "out")
         tapBinding = builder.getI64IntegerAttr(index);
-  sched::DispatchOp::create(builder, from->getLoc(), shared.symbols.kernel(spec), bindings, builder.getI64IntegerAttr(units),
-                            builder.getI64IntegerAttr(tokensPerUnit), /*barrier=*/UnitAttr(), tap, tapBinding);
+  sched::DispatchOp::create(builder, from->getLoc(), shared.symbols.kernel(spec), bindings,
+                            builder.getI64IntegerAttr(units), builder.getI64IntegerAttr(tokensPerUnit),
+                            /*barrier=*/UnitAttr(), tap, tapBinding);
 }
 
 struct FormDispatches : sinter::impl::FormDispatchesBase<FormDispatches> {

@@ -1,5 +1,5 @@
-// In: a gated linear unit as the frontend writes it, two products and an elementwise gate. Out: one linear that reads its
-// input once and applies the gate in its epilogue, where both halves are still in registers.
+// In: a gated linear unit as the frontend writes it, two products and an elementwise gate. Out: one linear that reads
+// its input once and applies the gate in its epilogue, where both halves are still in registers.
 
 #include "passes/Passes.h"
 
@@ -41,10 +41,11 @@ struct GluOfProducts : OpRewritePattern<tx::GluOp> {
     if (gateWeight.getFormatAttr() != upWeight.getFormatAttr())
       return rewriter.notifyMatchFailure(glu, "gate and up have different formats");
 
-    tx::LinearOp fused = tx::LinearOp::create(rewriter, rewriter.getFusedLoc({gate.getLoc(), up.getLoc(), glu.getLoc()}),
-                                              glu.getType(), gate.getInput(), rewriter.getArrayAttr({gateName, upName}),
-                                              /*biases=*/ArrayAttr(), /*norm=*/tx::NormAttr(), glu.getActivationAttr(),
-                                              /*residual=*/Value());
+    tx::LinearOp fused =
+        tx::LinearOp::create(rewriter, rewriter.getFusedLoc({gate.getLoc(), up.getLoc(), glu.getLoc()}), glu.getType(),
+                             gate.getInput(), rewriter.getArrayAttr({gateName, upName}),
+                             /*biases=*/ArrayAttr(), /*norm=*/tx::NormAttr(), glu.getActivationAttr(),
+                             /*residual=*/Value());
     fused->setDiscardableAttrs(glu->getDiscardableAttrDictionary());
     rewriter.replaceOp(glu, fused);
     return success();

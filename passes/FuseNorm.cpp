@@ -1,6 +1,6 @@
 // In: a normalization whose result only one linear reads. Out: the linear normalizes its own input. A decode step then
-// computes the norm of its one row in every thread instead of letting all threads wait for one; a prefill step does it in
-// the pass over the rows that quantizes them.
+// computes the norm of its one row in every thread instead of letting all threads wait for one; a prefill step does it
+// in the pass over the rows that quantizes them.
 
 #include "passes/Passes.h"
 

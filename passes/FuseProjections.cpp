@@ -43,10 +43,10 @@ void join(ArrayRef<tx::LinearOp> linears) {
 
   OpBuilder builder(first);
   RankedTensorType type = RankedTensorType::get({ShapedType::kDynamic, columns}, builder.getF32Type());
-  tx::LinearOp product = tx::LinearOp::create(builder, builder.getFusedLoc(locations), type, first.getInput(),
-                                              builder.getArrayAttr(weights),
-                                              biases.empty() ? ArrayAttr() : builder.getArrayAttr(biases),
-                                              /*norm=*/tx::NormAttr(), /*glu=*/tx::ActivationAttr(), /*residual=*/Value());
+  tx::LinearOp product =
+      tx::LinearOp::create(builder, builder.getFusedLoc(locations), type, first.getInput(),
+                           builder.getArrayAttr(weights), biases.empty() ? ArrayAttr() : builder.getArrayAttr(biases),
+                           /*norm=*/tx::NormAttr(), /*glu=*/tx::ActivationAttr(), /*residual=*/Value());
   int64_t begin = 0;
   for (tx::LinearOp linear : linears) {
     tx::SliceOp slice = tx::SliceOp::create(builder, linear.getLoc(), linear.getType(), product, begin);

@@ -26,9 +26,9 @@ struct AddOfProduct : OpRewritePattern<tx::AddOp> {
       if (!linear || linear.getResidual() || !linear->hasOneUse() || linear->hasAttr("tap"))
         continue;
       // At the place of the sum, where the residual is there for certain.
-      tx::LinearOp fused = tx::LinearOp::create(rewriter, rewriter.getFusedLoc({linear.getLoc(), add.getLoc()}), add.getType(),
-                                                linear.getInput(), linear.getWeightsAttr(), linear.getBiasesAttr(),
-                                                linear.getNormAttr(), linear.getGluAttr(), residual);
+      tx::LinearOp fused = tx::LinearOp::create(
+          rewriter, rewriter.getFusedLoc({linear.getLoc(), add.getLoc()}), add.getType(), linear.getInput(),
+          linear.getWeightsAttr(), linear.getBiasesAttr(), linear.getNormAttr(), linear.getGluAttr(), residual);
       fused->setDiscardableAttrs(add->getDiscardableAttrDictionary());
       rewriter.replaceOp(add, fused);
       rewriter.eraseOp(linear);

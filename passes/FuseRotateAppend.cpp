@@ -1,6 +1,6 @@
 // In: between the Q, K, V product and attention: slices, norms per head (where the family has them), rotations, and the
-// append to the cache. Out: one op that does all of it in a single pass over the product's rows, head by head, so that the
-// thread that rotated a head is the one that attends with it.
+// append to the cache. Out: one op that does all of it in a single pass over the product's rows, head by head, so that
+// the thread that rotated a head is the one that attends with it.
 
 #include "passes/Passes.h"
 
@@ -70,9 +70,9 @@ struct AttentionOfProjections : OpRewritePattern<tx::AttentionOp> {
     // At the place of the append: the order of what touches the cache stays as it was.
     rewriter.setInsertionPoint(append);
     tx::RotateAppendOp fused = tx::RotateAppendOp::create(
-        rewriter, append.getLoc(), attention.getQuery().getType(), append.getKeys().getType(), append.getValues().getType(),
-        product, append.getPosition(), append.getCacheAttr(), attention.getHeadsAttr(), query.ropeAttr(), query.normAttr(),
-        key.normAttr());
+        rewriter, append.getLoc(), attention.getQuery().getType(), append.getKeys().getType(),
+        append.getValues().getType(), product, append.getPosition(), append.getCacheAttr(), attention.getHeadsAttr(),
+        query.ropeAttr(), query.normAttr(), key.normAttr());
     rewriter.modifyOpInPlace(attention, [&] { attention.getQueryMutable().assign(fused.getQuery()); });
     rewriter.replaceOp(append, ValueRange{fused.getKeys(), fused.getValues()});
     return success();

@@ -20,7 +20,8 @@ static std::string cacheElement(const PipelineOptions &options) {
 void buildPipeline(OpPassManager &passes, const PipelineOptions &options) {
   // What is computed. Formats come first: only products of one format fuse.
   passes.addPass(createQuantize({options.format, options.embedFormat}));
-  // Gate and up before Q, K and V: both are products of one input, and a pair that a glu joins is not to be joined twice.
+  // Gate and up before Q, K and V: both are products of one input, and a pair that a glu joins is not to be joined
+  // twice.
   passes.addPass(createFuseGlu());
   passes.addPass(createFuseProjections());
   // Only now does each norm have one user.
@@ -43,10 +44,12 @@ void buildPipeline(OpPassManager &passes, const PipelineOptions &options) {
 namespace {
 struct PipelineFlags : PassPipelineOptions<PipelineFlags> {
   Option<std::string> format{*this, "format", llvm::cl::desc("format of the body's matrices"), llvm::cl::init("q4")};
-  Option<std::string> embedFormat{*this, "embed-format", llvm::cl::desc("format of embeddings and head; empty: by the body's")};
+  Option<std::string> embedFormat{*this, "embed-format",
+                                  llvm::cl::desc("format of embeddings and head; empty: by the body's")};
   Option<std::string> cacheElement{*this, "cache-element", llvm::cl::desc("f32 or f16; empty: by the body's format")};
   Option<int64_t> context{*this, "context", llvm::cl::desc("tokens that a sequence may have"), llvm::cl::init(256)};
-  Option<int64_t> prefillTokens{*this, "prefill-tokens", llvm::cl::desc("tokens computed at once"), llvm::cl::init(256)};
+  Option<int64_t> prefillTokens{*this, "prefill-tokens", llvm::cl::desc("tokens computed at once"),
+                                llvm::cl::init(256)};
 };
 } // namespace
 
@@ -54,7 +57,8 @@ void registerPasses() {
   registerSinterPasses();
   PassPipelineRegistration<PipelineFlags>(
       "sinter-pipeline", "tx as imported to planned sched", [](OpPassManager &passes, const PipelineFlags &flags) {
-        buildPipeline(passes, {flags.format, flags.embedFormat, flags.cacheElement, flags.context, flags.prefillTokens});
+        buildPipeline(passes,
+                      {flags.format, flags.embedFormat, flags.cacheElement, flags.context, flags.prefillTokens});
       });
 }
 

@@ -8,11 +8,11 @@
 namespace sinter {
 
 struct PipelineOptions {
-  std::string format = "q4";       // of the body's matrices (dialects/Formats.h)
-  std::string embedFormat;         // of embeddings and head; empty: a default that goes with `format`
-  std::string cacheElement;        // "f32" or "f16"; empty: f32 with f32 weights, else f16
-  int64_t context = 0;             // tokens a sequence may have, > 0
-  int64_t prefillTokens = 256;     // tokens computed at once; capped by context
+  std::string format = "q4";   // of the body's matrices (dialects/Formats.h)
+  std::string embedFormat;     // of embeddings and head; empty: a default that goes with `format`
+  std::string cacheElement;    // "f32" or "f16"; empty: f32 with f32 weights, else f16
+  int64_t context = 0;         // tokens a sequence may have, > 0
+  int64_t prefillTokens = 256; // tokens computed at once; capped by context
 };
 
 // tx as imported -> planned sched (with tx.params still in the module, for the packer). Registered for sinter-opt as

@@ -1,10 +1,10 @@
 // In: entries whose buffers have their place in memory. Out: a barrier before each dispatch that needs one.
 //
-// Without a barrier, threads run through the list at their own pace; thread t computes units [units*t/n, units*(t+1)/n) of
-// each dispatch. A dispatch must wait if it reads bytes that an earlier dispatch since the last barrier wrote, or writes
-// bytes that one read or wrote. It need not wait if the same thread did both: the two dispatches have the same domain and the same
-// units, and both touch only their unit's own part of the same buffer, cut in the same way. The list is straight, so placing each
-// barrier as late as possible gives the fewest.
+// Without a barrier, threads run through the list at their own pace; thread t computes units [units*t/n, units*(t+1)/n)
+// of each dispatch. A dispatch must wait if it reads bytes that an earlier dispatch since the last barrier wrote, or
+// writes bytes that one read or wrote. It need not wait if the same thread did both: the two dispatches have the same
+// domain and the same units, and both touch only their unit's own part of the same buffer, cut in the same way. The
+// list is straight, so placing each barrier as late as possible gives the fewest.
 //
 // An entry's first dispatch needs no barrier: the runtime starts all threads there.
 
@@ -23,7 +23,7 @@ namespace {
 
 // How one dispatch touches one buffer.
 struct Touch {
-  Attribute cache;           // the cache's symbol; null: the arena
+  Attribute cache;            // the cache's symbol; null: the arena
   int64_t begin = 0, end = 1; // bytes of the arena
   bool writes = false;
 
@@ -36,8 +36,8 @@ struct Touch {
 
   bool overlaps(const Touch &other) const { return cache == other.cache && begin < other.end && other.begin < end; }
 
-  // Does a unit of both mean the same bytes? Rows are cut alike by all kernels over tokens, and columns by all over tiles;
-  // which columns belong to a kv head depends on what the binding is (queries, keys and values, or the output).
+  // Does a unit of both mean the same bytes? Rows are cut alike by all kernels over tokens, and columns by all over
+  // tiles; which columns belong to a kv head depends on what the binding is (queries, keys and values, or the output).
   bool cutLike(const Touch &other) const {
     return own && other.own && buffer == other.buffer && domain == other.domain && units == other.units &&
            tokensPerUnit == other.tokensPerUnit && (domain != kern::Domain::kvHeads || binding == other.binding);
@@ -67,7 +67,8 @@ struct PlaceBarriers : sinter::impl::PlaceBarriersBase<PlaceBarriers> {
   }
 
   // What a dispatch touches beyond the weights, which nothing writes.
-  FailureOr<SmallVector<Touch>> touchesOf(sched::DispatchOp dispatch, bool singleToken, SymbolTableCollection &symbols) {
+  FailureOr<SmallVector<Touch>> touchesOf(sched::DispatchOp dispatch, bool singleToken,
+                                          SymbolTableCollection &symbols) {
     sched::KernelOp kernel = symbols.lookupNearestSymbolFrom<sched::KernelOp>(dispatch, dispatch.getKernelAttr());
     kern::SpecInterface spec = cast<kern::SpecInterface>(kernel.getSpec());
     SmallVector<Touch> touches;
@@ -95,7 +96,8 @@ struct PlaceBarriers : sinter::impl::PlaceBarriersBase<PlaceBarriers> {
           continue;
         if (isa<sched::CacheOp>(target)) {
           touch.cache = ref.getSymbolAttr();
-          // With one token there is one unit per kv head, and it reads what it wrote in this step or what earlier steps wrote.
+          // With one token there is one unit per kv head, and it reads what it wrote in this step or what earlier steps
+          // wrote.
           touch.own |= singleToken && touch.domain == kern::Domain::kvHeads;
           touches.push_back(touch);
           continue;

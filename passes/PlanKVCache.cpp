@@ -1,8 +1,8 @@
 // In: caches as the model needs them. Out: their element type and capacity in tokens.
 //
 // A cache that keeps everything holds the context. One of a windowed layer is a ring: while a step writes positions
-// p .. p + n - 1, its first token still reads back to p - window + 1, so window + n - 1 slots that do not alias are enough,
-// with n at most a prefill chunk. Both are rounded up to tiles of 16 tokens, the unit of the cache's layout.
+// p .. p + n - 1, its first token still reads back to p - window + 1, so window + n - 1 slots that do not alias are
+// enough, with n at most a prefill chunk. Both are rounded up to tiles of 16 tokens, the unit of the cache's layout.
 
 #include "passes/Passes.h"
 

@@ -1,14 +1,14 @@
 // In: entries that allocate buffers. Out: the offset of every buffer in one arena, and the arena's size.
 //
 // A buffer of the module lives always. One of an entry lives from its first to its last use in the list of dispatches;
-// buffers of different entries never live at once, since entries never run at once. Largest first, each buffer takes the
-// tightest gap that is free all through its life (best fit). No plan can be smaller than the most bytes that live at any
-// one dispatch: that bound is written beside what was reached.
+// buffers of different entries never live at once, since entries never run at once. Largest first, each buffer takes
+// the tightest gap that is free all through its life (best fit). No plan can be smaller than the most bytes that live
+// at any one dispatch: that bound is written beside what was reached.
 //
-// Lives are those of the list's order. That threads run ahead of each other between barriers is barrier placement's care:
-// it sees two buffers that share bytes as a conflict. In a step of one token, where buffers are small and a barrier costs as
-// much as a dispatch, a life lasts one dispatch longer, so that a dispatch which needs no barrier for its own sake does not
-// get one for writing where its predecessor read.
+// Lives are those of the list's order. That threads run ahead of each other between barriers is barrier placement's
+// care: it sees two buffers that share bytes as a conflict. In a step of one token, where buffers are small and a
+// barrier costs as much as a dispatch, a life lasts one dispatch longer, so that a dispatch which needs no barrier for
+// its own sake does not get one for writing where its predecessor read.
 
 #include "passes/Arena.h"
 #include "passes/Passes.h"
@@ -56,7 +56,8 @@ SmallVector<Life> livesOf(sched::FuncOp entry) {
   return lives;
 }
 
-// The tightest gap at or after `begin` between `taken` (offset -> end, may overlap each other), or the first byte after all.
+// The tightest gap at or after `begin` between `taken` (offset -> end, may overlap each other), or the first byte after
+// all.
 int64_t bestFit(const std::multimap<int64_t, int64_t> &taken, int64_t begin, int64_t bytes) {
   int64_t best = -1, bestGap = INT64_MAX, end = begin;
   for (auto [from, to] : taken) {
@@ -72,7 +73,8 @@ int64_t bestFit(const std::multimap<int64_t, int64_t> &taken, int64_t begin, int
 // Gives every life an offset; the end of the highest.
 int64_t place(MutableArrayRef<Life> lives, int64_t begin) {
   SmallVector<Life *> largestFirst = llvm::to_vector(llvm::make_pointer_range(lives));
-  llvm::sort(largestFirst, [](const Life *a, const Life *b) { return a->bytes != b->bytes ? a->bytes > b->bytes : a < b; });
+  llvm::sort(largestFirst,
+             [](const Life *a, const Life *b) { return a->bytes != b->bytes ? a->bytes > b->bytes : a < b; });
   int64_t end = begin;
   for (Life *life : largestFirst) {
     std::multimap<int64_t, int64_t> taken;
@@ -133,7 +135,8 @@ struct PlanMemory : sinter::impl::PlanMemoryBase<PlanMemory> {
     for (sched::BufferOp buffer : getOperation().getOps<sched::BufferOp>())
       if (failed(check(buffer, buffer.getType())))
         return failure();
-    WalkResult allocs = getOperation().walk([&](sched::AllocOp alloc) { return WalkResult(check(alloc, alloc.getType())); });
+    WalkResult allocs =
+        getOperation().walk([&](sched::AllocOp alloc) { return WalkResult(check(alloc, alloc.getType())); });
     return failure(allocs.wasInterrupted());
   }
 };

@@ -1,9 +1,9 @@
 // In: params as the model's files store them. Out: each matrix names the format it will be packed in.
 //
-// Nothing is quantized here: weights are not in the IR. The packer reads the choice from the params, and every later pass
-// that cares (a product's weights must share a format; quantized products want quantized rows) sees it before it fuses.
-// Embeddings and head are chosen apart from the body, since errors there show up directly in the logits. Vectors (norm
-// weights, biases) cost next to nothing and stay f32.
+// Nothing is quantized here: weights are not in the IR. The packer reads the choice from the params, and every later
+// pass that cares (a product's weights must share a format; quantized products want quantized rows) sees it before it
+// fuses. Embeddings and head are chosen apart from the body, since errors there show up directly in the logits. Vectors
+// (norm weights, biases) cost next to nothing and stay f32.
 
 #include "dialects/Formats.h"
 #include "passes/Passes.h"

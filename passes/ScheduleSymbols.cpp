@@ -1,5 +1,6 @@
-// Declares kernels and weights on first use and gives them names that say what they are. Symbols of tx.params stay in the
-// module (the packer reads them), so weights are named @packed.layers.0.q_k_v after the params that they are made of.
+// Declares kernels and weights on first use and gives them names that say what they are. Symbols of tx.params stay in
+// the module (the packer reads them), so weights are named @packed.layers.0.q_k_v after the params that they are made
+// of.
 
 #include "passes/ScheduleSymbols.h"
 
@@ -28,8 +29,8 @@ static std::string kernelName(kern::SpecInterface spec) {
   auto flag = [](bool set, const char *text) { return set ? std::string(text) : std::string(); };
   auto heads = [](auto attr) {
     return "_" + std::to_string(attr.getHeads()) + "_" + std::to_string(attr.getKvHeads()) + "x" +
-           std::to_string(attr.getHeadDim()) + "_" + elementName(attr.getElement()) + "_c" + std::to_string(attr.getCapacity()) +
-           "_t" + std::to_string(attr.getTokensPerUnit());
+           std::to_string(attr.getHeadDim()) + "_" + elementName(attr.getElement()) + "_c" +
+           std::to_string(attr.getCapacity()) + "_t" + std::to_string(attr.getTokensPerUnit());
   };
   std::string name =
       TypeSwitch<Attribute, std::string>(spec)
@@ -46,9 +47,12 @@ static std::string kernelName(kern::SpecInterface spec) {
                    linear.getFormat().str() + flag(!!linear.getNorm(), "_norm") +
                    (linear.getGlu() ? "_" + tx::stringifyActivation(linear.getGlu().getValue()).str() : "") +
                    flag(linear.getBias(), "_bias") + flag(linear.getResidual(), "_residual") +
-                   flag(linear.getSingle() && !linear.getRowFromScalar(), "_single") + flag(linear.getRowFromScalar(), "_row");
+                   flag(linear.getSingle() && !linear.getRowFromScalar(), "_single") +
+                   flag(linear.getRowFromScalar(), "_row");
           })
-          .Case([&](kern::RopeTableAttr table) { return "rope_table_" + std::to_string(table.getRope().getRotaryDims()); })
+          .Case([&](kern::RopeTableAttr table) {
+            return "rope_table_" + std::to_string(table.getRope().getRotaryDims());
+          })
           .Case([&](kern::RotateAppendAttr rotate) {
             return "rotate_append" + heads(rotate) + flag(rotate.getQueryNorm() || rotate.getKeyNorm(), "_norm") +
                    flag(rotate.getRotaryDims() == 0, "_unrotated");
@@ -75,14 +79,14 @@ FlatSymbolRefAttr ScheduleSymbols::kernel(kern::SpecInterface spec) {
   return name;
 }
 
-FlatSymbolRefAttr ScheduleSymbols::weight(StringRef format, ArrayAttr params, bool interleave, int64_t rows, int64_t columns,
-                                          int64_t add) {
+FlatSymbolRefAttr ScheduleSymbols::weight(StringRef format, ArrayAttr params, bool interleave, int64_t rows,
+                                          int64_t columns, int64_t add) {
   FlatSymbolRefAttr &name = declared[builder.getArrayAttr(
       {builder.getStringAttr(format), params, builder.getBoolAttr(interleave), builder.getI64IntegerAttr(add)})];
   if (!name) {
-    sched::WeightOp op =
-        sched::WeightOp::create(builder, module.getLoc(), weightName(params), format, params, interleave, rows, columns, add,
-                                /*offset=*/IntegerAttr(), /*bytes=*/IntegerAttr());
+    sched::WeightOp op = sched::WeightOp::create(builder, module.getLoc(), weightName(params), format, params,
+                                                 interleave, rows, columns, add,
+                                                 /*offset=*/IntegerAttr(), /*bytes=*/IntegerAttr());
     name = FlatSymbolRefAttr::get(symbols.insert(op));
   }
   return name;
@@ -106,8 +110,8 @@ FlatSymbolRefAttr ScheduleSymbols::vector(ArrayAttr params, int64_t add) {
 sched::BufferOp ScheduleSymbols::buffer(sched::Role role, MemRefType type) {
   FlatSymbolRefAttr &name = declared[sched::RoleAttr::get(builder.getContext(), role)];
   if (!name)
-    name = FlatSymbolRefAttr::get(symbols.insert(sched::BufferOp::create(builder, module.getLoc(), sched::stringifyRole(role),
-                                                                         role, type, /*offset=*/IntegerAttr())));
+    name = FlatSymbolRefAttr::get(symbols.insert(sched::BufferOp::create(
+        builder, module.getLoc(), sched::stringifyRole(role), role, type, /*offset=*/IntegerAttr())));
   return symbols.lookup<sched::BufferOp>(name.getValue());
 }
 

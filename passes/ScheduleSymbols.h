@@ -16,8 +16,8 @@ public:
   // The kernel of this spec, with a name made of it: @linear_576x128_q4_norm.
   mlir::FlatSymbolRefAttr kernel(kern::SpecInterface spec);
 
-  // The packed rows of these matrices, one after another, or alternating by tiles of 32 rows. Tied matrices (the same params
-  // in the same format) are one weight. The params must have a format.
+  // The packed rows of these matrices, one after another, or alternating by tiles of 32 rows. Tied matrices (the same
+  // params in the same format) are one weight. The params must have a format.
   mlir::FlatSymbolRefAttr matrix(mlir::ArrayAttr params, bool interleave = false);
 
   // These vectors one after another in f32, `add` added to each element.
@@ -28,14 +28,17 @@ public:
   // The buffer of this role, which outlives entries; of `type` if it is new.
   sched::BufferOp buffer(sched::Role role, mlir::MemRefType type);
 
-  tx::ParamOp param(mlir::Attribute name) { return symbols.lookup<tx::ParamOp>(llvm::cast<mlir::FlatSymbolRefAttr>(name).getValue()); }
+  tx::ParamOp param(mlir::Attribute name) {
+    return symbols.lookup<tx::ParamOp>(llvm::cast<mlir::FlatSymbolRefAttr>(name).getValue());
+  }
 
-  // Puts all sched ops at the end of the module in the order of kinds: plan, kernels, caches, weights, buffers, entries.
+  // Puts all sched ops at the end of the module in the order of kinds: plan, kernels, caches, weights, buffers,
+  // entries.
   void sort();
 
 private:
-  mlir::FlatSymbolRefAttr weight(mlir::StringRef format, mlir::ArrayAttr params, bool interleave, int64_t rows, int64_t columns,
-                                 int64_t add);
+  mlir::FlatSymbolRefAttr weight(mlir::StringRef format, mlir::ArrayAttr params, bool interleave, int64_t rows,
+                                 int64_t columns, int64_t add);
 
   mlir::ModuleOp module;
   mlir::SymbolTable symbols;

@@ -1,10 +1,10 @@
-// In: @forward, from tokens to logits. Out: the three functions that the runtime calls: @prefill and @decode turn tokens
-// into hidden rows, many at once or one; @head turns one hidden row into logits.
+// In: @forward, from tokens to logits. Out: the three functions that the runtime calls: @prefill and @decode turn
+// tokens into hidden rows, many at once or one; @head turns one hidden row into logits.
 //
-// The cut is after the last tapped value, the last layer's output. A prompt's logits are wanted for its last token only,
-// and head is often the largest single product of a small model: apart, it runs once per prompt instead of once per token,
-// and scoring still gets it for every row. Prefill and decode differ in nothing yet; from here on each is compiled for the
-// number of tokens it will see.
+// The cut is after the last tapped value, the last layer's output. A prompt's logits are wanted for its last token
+// only, and head is often the largest single product of a small model: apart, it runs once per prompt instead of once
+// per token, and scoring still gets it for every row. Prefill and decode differ in nothing yet; from here on each is
+// compiled for the number of tokens it will see.
 
 #include "passes/Passes.h"
 
@@ -62,8 +62,8 @@ struct SplitEntries : sinter::impl::SplitEntriesBase<SplitEntries> {
   LogicalResult addHead(func::FuncOp forward, Operation *tapped) {
     Value hidden = tapped->getResult(0);
     OpBuilder builder(forward);
-    func::FuncOp head = func::FuncOp::create(
-        builder, forward.getLoc(), "head", builder.getFunctionType({hidden.getType()}, forward.getResultTypes()));
+    func::FuncOp head = func::FuncOp::create(builder, forward.getLoc(), "head",
+                                             builder.getFunctionType({hidden.getType()}, forward.getResultTypes()));
     head->setAttr(kMaxTokens, builder.getI64IntegerAttr(1));
     Block *entry = head.addEntryBlock();
     builder.setInsertionPointToStart(entry);
