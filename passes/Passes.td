@@ -1,5 +1,5 @@
-// Every pass, in the order of the pipeline, with what it does to IR. The examples are those of the tests of the same name
-// in test/passes.
+// Every pass, in the order of the pipeline, with what it does to IR. The examples are those of the tests of the same
+// name in test/passes.
 
 #ifndef SINTER_PASSES_PASSES_TD
 #define SINTER_PASSES_PASSES_TD
@@ -11,8 +11,8 @@ include "mlir/Pass/PassBase.td"
 def Quantize : Pass<"sinter-quantize", "::mlir::ModuleOp"> {
   let summary = "choose the format that each matrix will be stored in";
   let description = [{
-    Matrices get `format`; those that tokens are embedded with or that logits come from get `embed-format`. Vectors stay as
-    they are.
+    Matrices get `format`; those that tokens are embedded with or that logits come from get `embed-format`. Vectors
+    stay as they are.
 
     ```mlir
     tx.param @q "m" at 0 : tensor<64x64xbf16>
@@ -22,7 +22,7 @@ def Quantize : Pass<"sinter-quantize", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"format", "format", "std::string", "\"q4\"", "format of the body's matrices">,
-    Option<"embedFormat", "embed-format", "std::string", "", "format of embeddings and head; empty: goes with the body's">,
+    Option<"embedFormat", "embed-format", "std::string", "", "format of embeddings and head; empty: by the body's">,
   ];
 }
 
@@ -143,19 +143,19 @@ def SplitEntries : Pass<"sinter-split-entries", "::mlir::ModuleOp"> {
 def FormDispatches : Pass<"sinter-form-dispatches", "::mlir::ModuleOp"> {
   let summary = "make entries, lists of dispatches over buffers, of tx functions";
   let description = [{
-    In @decode, where one token at a time is prepared by each thread for itself:
+    In @decode, where each thread prepares the one token by itself:
     ```mlir
-    %y = tx.linear norm #norm %x [@up] : tensor<?x64xf32> -> tensor<?x96xf32>
+    %qkv = tx.linear norm #norm %x [@qkv] : tensor<?x64xf32> -> tensor<?x128xf32>
     // becomes
-    %w = sched.ref @packed.norm : memref<?xf32>
-    %m = sched.ref @packed.up : memref<?xi8>
-    %y = sched.alloc : memref<1x96xf32>
-    sched.dispatch @linear_96x64_q8_norm_single(%x, %w, %m, %y) units(3) : ...
+    %n = sched.ref @packed.norm : memref<?xf32>
+    %w = sched.ref @packed.qkv : memref<?xi8>
+    %qkv = sched.alloc : memref<1x128xf32>
+    sched.dispatch @linear_128x64_q4z_norm_single(%x, %n, %w, %qkv) units(4) : ...
     ```
     In @prefill the rows are normalized and quantized by a dispatch of their own:
     ```mlir
-    sched.dispatch @rows_64_norm_q8(%x, %w, %codes, %scales, %sums) units(1) per(1) : ...
-    sched.dispatch @linear_96x64_q8(%codes, %scales, %sums, %m, %y) units(3) : ...
+    sched.dispatch @rows_64_norm_q4z(%x, %n, %codes, %scales, %sums) units(1) per(1) : ...
+    sched.dispatch @linear_128x64_q4z(%codes, %scales, %sums, %w, %qkv) units(4) : ...
     ```
   }];
   let options = [Option<"context", "context", "int64_t", "256", "tokens that a sequence may have">];
@@ -166,9 +166,9 @@ def PlanWeights : Pass<"sinter-plan-weights", "::mlir::ModuleOp"> {
   let summary = "place weights in the package's weights section";
   let description = [{
     ```mlir
-    sched.weight @packed.up "q4" [@up] rows(96) columns(64)
+    sched.weight @w.q4 "q4" [@w] rows(96) columns(64)
     // becomes
-    sched.weight @packed.up "q4" [@up] rows(96) columns(64) at 128 bytes(3456)
+    sched.weight @w.q4 "q4" [@w] rows(96) columns(64) at 256 bytes(3456)
     ```
   }];
 }
@@ -177,9 +177,9 @@ def PlanMemory : Pass<"sinter-plan-memory", "::mlir::ModuleOp"> {
   let summary = "place buffers in the arena by their lives";
   let description = [{
     ```mlir
-    %a = sched.alloc : memref<1x64xf32>
+    %a = sched.alloc : memref<1x32xf32>
     // becomes
-    %a = sched.alloc at 512 : memref<1x64xf32>
+    %a = sched.alloc at 1600 : memref<1x32xf32>
     ```
     `sched.plan` gets the size of the arena, and as `arena_bound` the most bytes that live at any one dispatch.
   }];
@@ -189,11 +189,11 @@ def PlaceBarriers : Pass<"sinter-place-barriers", "::mlir::ModuleOp"> {
   let summary = "make threads meet where a dispatch depends on what another thread did";
   let description = [{
     ```mlir
-    sched.dispatch @produce(...) // writes %a by rows
-    sched.dispatch @consume(...) // reads all of %a
+    sched.dispatch @norm(%a, %n, %b) units(1) per(1) : ... // writes %b row by row
+    sched.dispatch @linear(%b, %p, %c) units(1) : ...      // each tile of %c reads all of %b
     // becomes
-    sched.dispatch @produce(...)
-    sched.dispatch barrier @consume(...)
+    sched.dispatch @norm(%a, %n, %b) units(1) per(1) : ...
+    sched.dispatch barrier @linear(%b, %p, %c) units(1) : ...
     ```
   }];
 }
