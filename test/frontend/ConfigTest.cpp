@@ -139,7 +139,10 @@ const BadValue kBadValues[] = {
      "layer_types: layer 1 is sliding_attention, but no sliding window is in use"},
     {"layer_types", "[1, 2]", "layer_types: expected a list of strings, found [1, 2]"},
 };
-INSTANTIATE_TEST_SUITE_P(Values, ConfigErrors, testing::ValuesIn(kBadValues));
+INSTANTIATE_TEST_SUITE_P(Values, ConfigErrors, testing::ValuesIn(kBadValues),
+                         [](const testing::TestParamInfo<BadValue> &info) {
+                           return info.param.key + ("_" + std::to_string(info.index));
+                         });
 
 TEST(Config, HarmlessValuesPass) {
   json config = smallConfig();

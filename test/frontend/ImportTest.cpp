@@ -13,6 +13,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 using namespace mlir;
 using namespace sinter;
 using namespace sinter::test;
@@ -183,6 +185,8 @@ struct SharedModel {
   int64_t context;
 };
 
+void PrintTo(const SharedModel &model, std::ostream *out) { *out << model.name; }
+
 class SharedModels : public testing::TestWithParam<SharedModel> {};
 
 TEST_P(SharedModels, Import) {
@@ -200,6 +204,11 @@ INSTANTIATE_TEST_SUITE_P(Models, SharedModels,
                          testing::Values(SharedModel{"stories260K", 260032, 512},
                                          SharedModel{"stories15M", 15191712, 256},
                                          SharedModel{"minimind2-small", 29106688, 32768},
-                                         SharedModel{"tales", 1238656, 256}));
+                                         SharedModel{"tales", 1238656, 256}),
+                         [](const testing::TestParamInfo<SharedModel> &info) {
+                           std::string name = info.param.name;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 } // namespace

@@ -151,6 +151,8 @@ struct Target {
   bool sharded;
 };
 
+void PrintTo(const Target &target, std::ostream *out) { *out << target.name; }
+
 class Mutations : public testing::TestWithParam<Target> {};
 
 TEST_P(Mutations, GiveErrorsNotCrashes) {

@@ -33,6 +33,8 @@ struct BadHeader {
   const char *name, *header, *message;
 };
 
+void PrintTo(const BadHeader &row, std::ostream *out) { *out << row.name; }
+
 class SafetensorsErrors : public testing::TestWithParam<BadHeader> {};
 
 // Every header describes 16 bytes of data.
