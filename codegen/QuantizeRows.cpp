@@ -2,11 +2,11 @@
 // quantized at once, so that every sum runs over columns within a lane, in the same order whatever the vector width,
 // and the bytes are the same on every host (for which contraction to fused multiply-adds is off as well).
 //
-// 8 bits: the scale is absmax / 127. 4 bits: the scale (and zero point) that minimizes the squared error, weighted by
-// the weight's own square so that large weights, which move the result most, are kept best. Candidates around the
-// largest value give codes; for fixed codes the best scale is a least-squares solution; the candidate with the least
-// error is then refined after rounding to f16. The code range of symmetric formats is lopsided (-8 .. 7), so both signs
-// of the scale are tried: a negative one gives the extra code to positive weights.
+// 8 bits: the scale is absmax / 127. 4 bits: the scale (and zero point) that minimizes the squared error. Candidates
+// around the largest value give codes; for fixed codes the best scale is a least-squares solution; the candidate with
+// the least error is then refined after rounding to f16. The code range of symmetric formats is lopsided (-8 .. 7), so
+// both signs of the scale are tried: a negative one gives the extra code to positive weights. Weighting errors by the
+// weight's magnitude or square was measured and is worse (docs/formats.md).
 
 #include "codegen/Quantize.h"
 #include "codegen/targets/HostClones.h"
@@ -33,9 +33,8 @@ static constexpr float kLargestHalf = 65504.0f;
 
 // One group of columns of sixteen rows.
 struct Group {
-  Lanes x[kLargestGroup];          // 0 past `columns`
-  Lanes importance[kLargestGroup]; // weight of a column's error, relative to the largest value's
-  int64_t size, columns;           // columns with padding, and without
+  Lanes x[kLargestGroup]; // 0 past `columns`
+  int64_t size, columns;  // columns with padding, and without
 };
 
 // What a lane decodes to: scale * (code - zero). Exact in f16 once rounded.
@@ -83,16 +82,15 @@ INLINE void findExtreme(const Group &group, Lanes &value) {
 
 //===-- Symmetric ------------------------------------------------------------------------------------------------===//
 
-// For codes in [low, high] that inverse * x rounds to: sums of x * code and code^2, weighted.
+// For codes in [low, high] that inverse * x rounds to: sums of x * code and code^2.
 INLINE void correlate(const Group &group, const Lanes &inverse, float low, float high, Lanes &xc, Lanes &cc) {
   xc = cc = Lanes{};
   for (int64_t k = 0; k < group.columns; ++k) {
     Lanes code = group.x[k] * inverse;
     clamp(code, low, high);
     roundToInteger(code);
-    Lanes weighted = group.importance[k] * code;
-    xc += weighted * group.x[k];
-    cc += weighted * code;
+    xc += code * group.x[k];
+    cc += code * code;
   }
 }
 
@@ -105,7 +103,7 @@ INLINE void squaredError(const Group &group, const Codebook &book, float low, fl
     clamp(code, low, high);
     roundToInteger(code);
     Lanes difference = group.x[k] - book.scale * (code - book.zero);
-    error += group.importance[k] * (difference * difference);
+    error += difference * difference;
   }
 }
 
@@ -113,7 +111,9 @@ INLINE void squaredError(const Group &group, const Codebook &book, float low, fl
 static constexpr float kEnds[] = {-6.5f, -6.9f, -7.2f, -7.4f, -7.6f, -7.8f, -8.0f, -8.2f, -8.4f, -8.7f, -9.0f,
                                   -9.5f, 5.9f,  6.2f,  6.5f,  6.7f,  6.9f,  7.1f,  7.3f,  7.6f,  8.0f,  8.5f};
 
-INLINE void fitSymmetric4(const Group &group, const Lanes &unit, Lanes &scale) {
+INLINE void fitSymmetric4(const Group &group, const Lanes &extreme, Lanes &scale) {
+  Lanes unit;
+  reciprocal(extreme, unit);
   Lanes best = {}, fitted = {};
   for (float end : kEnds) {
     Lanes inverse = unit * end, xc, cc;
@@ -147,21 +147,20 @@ INLINE void fitSymmetric4(const Group &group, const Lanes &unit, Lanes &scale) {
 // the squared sum that it explains.
 INLINE void fitLine(const Group &group, const Lanes &inverse, const Lanes &zero, float high, Lanes &scale,
                     Lanes &offset, Lanes &gain) {
-  Lanes w = {}, c = {}, cc = {}, x = {}, xc = {};
+  Lanes c = {}, cc = {}, x = {}, xc = {};
   for (int64_t k = 0; k < group.columns; ++k) {
     Lanes code = group.x[k] * inverse + zero;
     clamp(code, 0, high);
     roundToInteger(code);
-    Lanes weightedCode = group.importance[k] * code;
-    w += group.importance[k];
-    c += weightedCode;
-    cc += weightedCode * code;
-    x += group.importance[k] * group.x[k];
-    xc += weightedCode * group.x[k];
+    c += code;
+    cc += code * code;
+    x += group.x[k];
+    xc += code * group.x[k];
   }
-  Lanes determinant = w * cc - c * c;
-  Ints solvable = determinant > 1e-6f * (w * cc);
-  scale = solvable ? (w * xc - c * x) / determinant : Lanes{};
+  const float n = float(group.columns);
+  Lanes determinant = n * cc - c * c;
+  Ints solvable = determinant > 1e-6f * (n * cc);
+  scale = solvable ? (n * xc - c * x) / determinant : Lanes{};
   offset = solvable ? (cc * x - c * xc) / determinant : Lanes{};
   gain = solvable ? scale * xc + offset * x : Lanes{} - 1.0f;
 }
@@ -239,21 +238,17 @@ INLINE void encode(const Group &group, int64_t k, const Lanes &inverse, const La
 }
 
 // Sixteen rows of one group: chooses the codebook, and stores scales, zeros and codes into their half of the block.
-INLINE void quantizeGroup(const Format &format, Group &group, int64_t half, uint8_t *block) {
+INLINE void quantizeGroup(const Format &format, const Group &group, int64_t half, uint8_t *block) {
   const float high = float(format.maxCode());
   const float low = format.bits == 8 ? 1.0f : 0.0f; // 8 bits: -127 .. 127, the range of activations
-  Lanes extreme, unit;
+  Lanes extreme;
   findExtreme(group, extreme);
-  reciprocal(extreme, unit);
-  if (format.bits == 4)
-    for (int64_t k = 0; k < group.columns; ++k)
-      group.importance[k] = (group.x[k] * unit) * (group.x[k] * unit);
 
   Codebook book;
   if (format.hasZeros) {
     fitAffine(group, high, book);
   } else if (format.bits == 4) {
-    fitSymmetric4(group, unit, book.scale);
+    fitSymmetric4(group, extreme, book.scale);
     book.zero = Lanes{} + float(format.impliedZero);
   } else {
     book.scale = (Lanes)((Ints)extreme & INT32_MAX) / 127.0f;
