@@ -26,6 +26,8 @@ inline int runCommandLine(CLI::App &app, int argc, char **argv) {
   try {
     app.parse(argc, argv);
     return 0;
+  } catch (const CLI::RuntimeError &error) { // a command that ends with an exit code of its own
+    return error.get_exit_code();
   } catch (const CLI::ParseError &error) {
     if (error.get_exit_code() == 0) // --help, --version
       return app.exit(error);

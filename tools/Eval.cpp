@@ -2,10 +2,10 @@
 // quantized one from the f32 one): mean KL divergence and how often both find the same token most likely. Each document
 // is a sequence of its own; its first token is given, every later one is scored.
 
+#include "runtime/tokenizer/eval_documents.h"
 #include "tools/Artifact.h"
 #include "tools/CommandLine.h"
 #include "tools/Commands.h"
-#include "tools/Documents.h"
 #include "tools/Interrupt.h"
 #include "tools/Output.h"
 #include "tools/Progress.h"
@@ -124,7 +124,7 @@ static void eval(const EvalOptions &options) {
   Artifact artifact(options.file, options.isa);
   if (!artifact.hasTokenizer())
     throw Failure(options.file + " has no tokenizer, which eval needs");
-  std::vector<std::string> documents = splitDocuments(readText(options.text));
+  std::vector<std::string> documents = splitEvalDocuments(readText(options.text));
   catchInterrupts();
   Score score = scoreAll(options, artifact, documents);
   if (score.tokens == 0)

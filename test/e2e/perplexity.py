@@ -7,6 +7,8 @@ import unittest
 import harness
 
 MODEL = sys.argv.pop(1)
+# Shares of the f32 perplexity. Small models lose much at 4 bits; these bounds only catch a quantizer that broke.
+Q4_BOUNDS = {"tales": 0.05, "stories15M": 0.15, "minimind2-small": 0.8}
 
 
 class Perplexity(unittest.TestCase):
@@ -31,12 +33,12 @@ class Perplexity(unittest.TestCase):
         self.within(self.eval("q8"), 0.01)
 
     def test_q4(self):
-        """Reported, with a bound that only a broken quantizer exceeds."""
+        """Reported, with its distance from f32."""
         exact = harness.package(self.directory, "--quantize", "f32")
         result = self.eval("q4", "--against", exact)
         print(f"{MODEL} q4: perplexity {result['perplexity']:.4f} ({self.golden['perplexity']:.4f} in f32), mean KL "
               f"{result['kl']:.4f} nats, same most likely token {100 * result['top1_agreement']:.1f} %")
-        self.within(result, 0.25)
+        self.within(result, Q4_BOUNDS[MODEL])
 
 
 if __name__ == "__main__":
