@@ -103,6 +103,7 @@ llvm::Expected<EmittedCode> emitCode(mlir::ModuleOp source, const Target &target
     return llvm::createStringError("target %s: %s", target.name.str().c_str(), error.c_str());
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard; // llvm.fmuladd fuses, nothing else does
+  options.MCOptions.AsmVerbose = true; // assembly names loops and spills
   std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(
       triple, "", target.features, options, llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Aggressive));
   if (!machine)

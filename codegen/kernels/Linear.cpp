@@ -2,8 +2,6 @@
 // outputs (or a tile of gates and its tile of ups). Within it, the step's tokens are taken in blocks as high as the target's
 // register tile, and what remains in lower ones; a tile's weights come from memory once and stay in the cache for all
 // blocks. With one token there is one block, and the weights stream by.
-//
-// The number of sums in registers is the same for all heights where possible: a block of fewer tokens takes more outputs.
 
 #include "codegen/kernels/Kernels.h"
 #include "codegen/kernels/LinearEpilogue.h"
@@ -22,7 +20,7 @@ class Linear {
 public:
   Linear(KernelBuilder &b, LinearAttr spec)
       : b(b), spec(spec), format(*findFormat(spec.getFormat())), product{format, spec.getColumns()},
-        registers(format.isQuantized() ? b.target().quantizedTile : b.target().floatTile),
+        tiles(format.isQuantized() ? b.target().quantizedTiles : b.target().floatTiles),
         fused(spec.getFusedRows() || (spec.getNorm() && !format.isQuantized())),
         oneToken(fused || spec.getSingle() || spec.getRowFromScalar()) {}
 
@@ -30,15 +28,13 @@ public:
     bind();
     b.loop(b.begin(), b.end(), 1, [&](Value unit) {
       if (oneToken)
-        return emitRows(unit, b.index(0), 1);
+        return emitBlock(unit, b.index(0), tiles.back());
       Value tokens = b.scalar(Scalar::tokens), done = b.index(0);
-      for (int64_t height = registers.tokens;; height = (height + 1) / 2) {
-        Value whole = b.mul(b.div(b.sub(tokens, done), height), height);
+      for (const RegisterTile &tile : tiles) {
+        Value whole = b.mul(b.div(b.sub(tokens, done), tile.tokens), tile.tokens);
         Value until = b.add(done, whole);
-        b.loop(done, until, height, [&](Value token) { emitRows(unit, token, height); });
+        b.loop(done, until, tile.tokens, [&](Value token) { emitBlock(unit, token, tile); });
         done = until;
-        if (height == 1)
-          return;
       }
     });
   }
@@ -76,7 +72,7 @@ private:
       epilogue.residual = b.bindingRows(next++, outStride, f32);
     epilogue.out = b.bindingRows(next++, outStride, f32);
     if ((epilogue.glu = spec.getGlu()))
-      epilogue.gate = b.scratch({oneToken ? 1 : registers.tokens, kTileRows}, f32);
+      epilogue.gate = b.scratch({oneToken ? 1 : tiles.front().tokens, kTileRows}, f32);
 
     if (fused && format.isQuantized()) {
       Value codes = b.scratch({1, padded}, b.getI8Type());
@@ -110,20 +106,11 @@ private:
     llvm_unreachable("every class of formats is above");
   }
 
-  // The largest power of two that keeps as many sums as the full register tile, but never more than a packed tile.
-  int64_t outputsFor(int64_t height) const {
-    int64_t outputs = registers.outputs;
-    while (outputs < kTileRows && 2 * outputs * height <= registers.tokens * registers.outputs)
-      outputs *= 2;
-    return outputs;
-  }
-
-  // `height` tokens from `token` on, all outputs of the unit.
-  void emitRows(Value unit, Value token, int64_t height) {
-    int64_t outputs = outputsFor(height);
-    b.loop(b.index(0), b.index(kTileRows), outputs, [&](Value output) {
-      ResultTile results = {height, outputs, token, unit, output};
-      ProductTile tile = {height, outputs, b.add(firstRow, token), unit, output, oneToken};
+  // The tokens of one register tile from `token` on, all outputs of the unit.
+  void emitBlock(Value unit, Value token, const RegisterTile &registers) {
+    b.loop(b.index(0), b.index(kTileRows), registers.outputs, [&](Value output) {
+      ResultTile results = {registers.tokens, registers.outputs, token, unit, output};
+      ProductTile tile = {registers.tokens, registers.outputs, b.add(firstRow, token), unit, output, oneToken};
       if (epilogue.glu) {
         tile.tile = b.mul(unit, 2);
         emitKeepGate(b, epilogue, results, emitProduct(b, product, tile));
@@ -138,7 +125,7 @@ private:
   const Format &format;
   ProductOperands product;
   LinearEpilogue epilogue;
-  const RegisterTile registers;
+  const llvm::ArrayRef<RegisterTile> tiles;
   const bool fused, oneToken;
   Value firstRow; // of the input, for token 0
 };

@@ -68,18 +68,16 @@ private:
     Values sums(start);
     int64_t quadsPerLoad = 8 / format.bits;
     for (int64_t load = 0; load < columns / 4 / quadsPerLoad; ++load) {
-      Values weights[2];
-      for (int64_t v = 0; v < vectors; ++v) {
-        Value bytes = b.load(operands.weights, b.add(codes, (load * kTileRows + v * lanes) * 4), 4 * lanes);
-        unpack(bytes, weights);
-      }
+      SmallVector<Values> weights; // [v][q]
+      for (int64_t v = 0; v < vectors; ++v)
+        weights.push_back(unpack(b.load(operands.weights, b.add(codes, (load * kTileRows + v * lanes) * 4), 4 * lanes)));
       for (int64_t q = 0; q < quadsPerLoad; ++q)
         for (int64_t t = 0; t < tile.rows; ++t) {
           Value four = b.loadScalar(operands.codes, {row(t), b.add(quads, load * quadsPerLoad + q)});
           Value activations = b.bitcast(b.broadcast(four, lanes), b.getI8Type());
           for (int64_t v = 0; v < vectors; ++v) {
             Value &sum = sums[t * vectors + v];
-            sum = b.dot(sum, weights[q][v], activations, format.maxCode());
+            sum = b.dot(sum, weights[v][q], activations, format.maxCode());
           }
         }
     }
@@ -87,17 +85,16 @@ private:
   }
 
   // The quads that a load of packed bytes holds, in order.
-  void unpack(Value bytes, Values weights[2]) {
-    if (format.bits == 8) {
-      weights[0].push_back(bytes);
-      return;
-    }
+  Values unpack(Value bytes) {
+    if (format.bits == 8)
+      return {bytes};
     auto all = [&](int8_t value) -> Value {
       VectorType type = cast<VectorType>(bytes.getType());
       return arith::ConstantOp::create(b, DenseElementsAttr::get(type, b.getI8IntegerAttr(value)));
     };
-    weights[0].push_back(arith::AndIOp::create(b, bytes, all(15)));
-    weights[1].push_back(arith::ShRUIOp::create(b, bytes, all(4)));
+    Value low = arith::AndIOp::create(b, bytes, all(15));
+    Value high = arith::ShRUIOp::create(b, bytes, all(4));
+    return {low, high};
   }
 
   Values addGroup(Value group, Value block, ValueRange before) {

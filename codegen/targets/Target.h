@@ -26,8 +26,9 @@ struct Target {
   uint32_t priority;          // the loader takes the highest that the CPU runs
   int vectorBytes;            // of one register
   bool nativeHalf;            // converts f16 <-> f32 in hardware
-  RegisterTile quantizedTile; // int8 products
-  RegisterTile floatTile;
+  // From most tokens to one; a step's tokens are split into as many of the first as fit, then of the second, and so on.
+  llvm::ArrayRef<RegisterTile> quantizedTiles; // products of 8-bit codes
+  llvm::ArrayRef<RegisterTile> floatTiles;
   // Adds the patterns that lower kern.dot.
   void (*addDotPatterns)(mlir::RewritePatternSet &patterns);
 };

@@ -3,8 +3,9 @@
 //   SSE2      16 registers of 4 floats. No FMA, no f16 conversions. `pmaddwd` multiplies pairs of 16-bit integers and adds
 //             them: codes and activations are split into their even and odd bytes, widened in place by masks and shifts.
 //   AVX2      16 registers of 8 floats, FMA, f16 conversions. `pmaddubsw` multiplies u8 by s8 and adds pairs into 16 bits,
-//             saturating: exact only while max_code * 127 * 2 fits, so 4-bit codes take it (and several of its results are
-//             summed in 16 bits before one `pmaddwd` with ones widens them), 8-bit codes split evens from odds as above.
+//             saturating: exact only while max_code * 127 * 2 fits. For 4-bit codes eight of its results fit in 16 bits
+//             together, before one `pmaddwd` with ones widens them. 8-bit codes are taken apart into two such halves, of
+//             which the upper is widened by a `pmaddwd` with sixteens.
 //   AVX-512   32 registers of 16 floats; VNNI's `vpdpbusd` is kern.dot in one instruction.
 //
 // Baseline features of the CPU named in a row would let LLVM use more than the loader checks for, so code is generated
@@ -53,6 +54,9 @@ public:
   Value word(int64_t value) {
     return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(words(), b.getI16IntegerAttr(value)));
   }
+  Value byte(int8_t value) {
+    return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(bytes(), b.getI8IntegerAttr(value)));
+  }
   Value add(Value x, Value y) { return arith::AddIOp::create(b, loc, x, y); }
 
   // Even and odd bytes as words, unsigned or signed.
@@ -72,14 +76,21 @@ public:
     Value odd = intrinsic(use.wordPairs, sums(), {c.second, a.second});
     return add(acc, add(even, odd));
   }
-  // The sum of several dot products, in 16 bits as far as possible.
-  Value chain(Value acc, ArrayRef<std::pair<Value, Value>> links) {
-    Value total;
-    for (const auto &[codes, activations] : links) {
+  // Several dot products. Pairs are summed in 16 bits, each where its own op stood, so that its operands need not live on.
+  Value chain(Value acc, ArrayRef<Operation *> at, ArrayRef<std::pair<Value, Value>> links, bool wide) {
+    Value low, high;
+    auto addPairs = [&](Value &total, Value codes, Value activations) {
       Value pairs = intrinsic(use.bytePairs, words(), {codes, activations});
       total = total ? add(total, pairs) : pairs;
+    };
+    for (auto [op, link] : llvm::zip_equal(at, links)) {
+      b.setInsertionPoint(op);
+      addPairs(low, wide ? arith::AndIOp::create(b, loc, link.first, byte(15)) : link.first, link.second);
+      if (wide)
+        addPairs(high, arith::ShRUIOp::create(b, loc, link.first, byte(4)), link.second);
     }
-    return add(acc, intrinsic(use.wordPairs, sums(), {total, word(1)}));
+    acc = add(acc, intrinsic(use.wordPairs, sums(), {low, word(1)}));
+    return wide ? add(acc, intrinsic(use.wordPairs, sums(), {high, word(16)})) : acc;
   }
 
 private:
@@ -95,11 +106,11 @@ public:
   LowerDot(MLIRContext *context, const DotInstructions &use) : OpRewritePattern(context), use(use) {}
 
   LogicalResult matchAndRewrite(kern::DotOp op, PatternRewriter &rewriter) const override {
-    if (chained(op) && op->hasOneUse())
+    if (room(op) && op->hasOneUse())
       if (kern::DotOp user = dyn_cast<kern::DotOp>(*op->user_begin()); user && user.getAcc() == op.getResult() && joins(op, user))
         return rewriter.notifyMatchFailure(op, "part of a longer chain of products");
     SmallVector<kern::DotOp> links = {op};
-    for (int64_t room = chained(op) ? kMaxWord / (2 * kMaxActivation * op.getMaxCode()) - 1 : 0; room > 0; --room) {
+    for (int64_t left = room(op) - 1; left > 0; --left) {
       kern::DotOp previous = links.back().getAcc().getDefiningOp<kern::DotOp>();
       if (!previous || !previous->hasOneUse() || !joins(previous, links.back()))
         break;
@@ -120,6 +131,7 @@ public:
                                                        ArrayRef<int64_t>{width}, ArrayRef<int64_t>{1});
         };
         Value part = lowerOne(rewriter, links, piece, whole, from);
+        rewriter.setInsertionPoint(op);
         result = vector::InsertStridedSliceOp::create(rewriter, op.getLoc(), part, result, ArrayRef<int64_t>{from},
                                                       ArrayRef<int64_t>{1});
       }
@@ -133,7 +145,12 @@ public:
   }
 
 private:
-  bool chained(kern::DotOp op) const { return !use.bytePairs.empty() && 2 * kMaxActivation * op.getMaxCode() <= kMaxWord; }
+  static bool isWide(kern::DotOp op) { return 2 * kMaxActivation * op.getMaxCode() > kMaxWord; }
+  // How many products fit in 16 bits together; 0 if the instructions have no such sums.
+  int64_t room(kern::DotOp op) const {
+    int64_t largest = isWide(op) ? 15 : op.getMaxCode();
+    return use.bytePairs.empty() ? 0 : kMaxWord / (2 * kMaxActivation * largest);
+  }
   static bool joins(kern::DotOp a, kern::DotOp b) {
     return a.getMaxCode() == b.getMaxCode() && a->getBlock() == b->getBlock();
   }
@@ -143,11 +160,15 @@ private:
     kern::DotOp op = links.back();
     DotEmitter emit(rewriter, op.getLoc(), use);
     SmallVector<std::pair<Value, Value>> operands;
-    for (kern::DotOp link : links)
+    SmallVector<Operation *> at;
+    for (kern::DotOp link : links) {
+      rewriter.setInsertionPoint(link);
       operands.push_back({piece(link.getCodes(), from), piece(link.getActivations(), from)});
+      at.push_back(link);
+    }
     acc = piece(acc, from);
-    if (chained(op))
-      return emit.chain(acc, operands);
+    if (room(op))
+      return emit.chain(acc, at, operands, isWide(op));
     auto [codes, activations] = operands.front();
     if (!use.direct.empty())
       return emit.intrinsic(use.direct, emit.sums(), {acc, codes, activations});
@@ -168,6 +189,15 @@ constexpr uint64_t kAvx512Features = kAvx2Features | bits(package::CpuFeature::a
                                      bits(package::CpuFeature::avx512dq) | bits(package::CpuFeature::avx512vl) |
                                      bits(package::CpuFeature::avx512vnni);
 
+// Sums, the weights at hand and a broadcast activation should fit in the registers. Quantized tiles need two sums each, an
+// integer and a float. The tile of one token takes all 32 outputs if it can, since weights then stream in order.
+constexpr RegisterTile kSse2Quantized[] = {{4, 4}, {2, 4}, {1, 8}};
+constexpr RegisterTile kSse2Floats[] = {{4, 8}, {2, 16}, {1, 32}};
+constexpr RegisterTile kAvx2Quantized[] = {{4, 8}, {2, 16}, {1, 32}};
+constexpr RegisterTile kAvx2Floats[] = {{6, 16}, {3, 16}, {2, 16}, {1, 32}};
+constexpr RegisterTile kAvx512Quantized[] = {{6, 32}, {3, 32}, {2, 32}, {1, 32}};
+constexpr RegisterTile kAvx512Floats[] = {{12, 32}, {6, 32}, {3, 32}, {2, 32}, {1, 32}};
+
 const Target kTargets[] = {
     {
         .name = "x86-64",
@@ -178,8 +208,8 @@ const Target kTargets[] = {
         .priority = 1,
         .vectorBytes = 16,
         .nativeHalf = false,
-        .quantizedTile = {.tokens = 4, .outputs = 4},
-        .floatTile = {.tokens = 4, .outputs = 8},
+        .quantizedTiles = kSse2Quantized,
+        .floatTiles = kSse2Floats,
         .addDotPatterns = addDotPatterns<kSse2>,
     },
     {
@@ -191,8 +221,8 @@ const Target kTargets[] = {
         .priority = 2,
         .vectorBytes = 32,
         .nativeHalf = true,
-        .quantizedTile = {.tokens = 4, .outputs = 8},
-        .floatTile = {.tokens = 6, .outputs = 16},
+        .quantizedTiles = kAvx2Quantized,
+        .floatTiles = kAvx2Floats,
         .addDotPatterns = addDotPatterns<kAvx2>,
     },
     {
@@ -204,8 +234,8 @@ const Target kTargets[] = {
         .priority = 3,
         .vectorBytes = 64,
         .nativeHalf = true,
-        .quantizedTile = {.tokens = 6, .outputs = 32},
-        .floatTile = {.tokens = 12, .outputs = 32},
+        .quantizedTiles = kAvx512Quantized,
+        .floatTiles = kAvx512Floats,
         .addDotPatterns = addDotPatterns<kAvx512>,
     },
 };

@@ -55,9 +55,18 @@ static mlir::OwningOpRef<mlir::ModuleOp> parseSpec(mlir::MLIRContext &context, c
 CompiledKernel::CompiledKernel(const std::string &spec, const Target &target) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   mlir::OwningOpRef<mlir::ModuleOp> module = parseSpec(context, spec);
-  if (!module)
-    return;
-  llvm::Expected<CompiledKernels> compiled = compileKernels(*module, target);
+  if (module)
+    load(compileKernels(*module, target));
+}
+
+CompiledKernel::CompiledKernel(llvm::function_ref<void(kern::KernelBuilder &)> build, const Target &target) {
+  KernelCompiler compiler(target);
+  if (llvm::Error error = compiler.add("k", build))
+    ADD_FAILURE() << llvm::toString(std::move(error));
+  load(compiler.compile());
+}
+
+void CompiledKernel::load(llvm::Expected<CompiledKernels> compiled) {
   if (!compiled) {
     ADD_FAILURE() << llvm::toString(compiled.takeError());
     return;

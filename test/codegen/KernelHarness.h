@@ -1,7 +1,7 @@
 // Compiles one kernel from the text of its spec, for a target of this machine, and calls it with buffers of the test.
 #pragma once
 
-#include "codegen/Codegen.h"
+#include "codegen/KernelCompiler.h"
 #include "runtime/kernel_abi.h"
 
 #include <cstdint>
@@ -56,6 +56,8 @@ class CompiledKernel {
 public:
   // `spec` as in MLIR: "#kern.rows<width = 8, quantize = \"q8\">". Fails the test if it does not compile.
   CompiledKernel(const std::string &spec, const Target &target);
+  // One whose body is written by `build`.
+  CompiledKernel(llvm::function_ref<void(kern::KernelBuilder &)> build, const Target &target);
   ~CompiledKernel();
   CompiledKernel(const CompiledKernel &) = delete;
   CompiledKernel &operator=(const CompiledKernel &) = delete;
@@ -70,6 +72,8 @@ public:
   uint32_t stackBytes() const { return kernels.stackBytes[0]; }
 
 private:
+  void load(llvm::Expected<CompiledKernels> compiled);
+
   CompiledKernels kernels;
   void *mapped = nullptr;
 };
