@@ -233,6 +233,9 @@ TEST_P(LinearTest, GatesPairsOfTiles) {
   Buffer<uint8_t> packed(interleaved);
   for (auto [name, function] : activations)
     for (bool single : {false, true}) {
+      // What follows the product is the same for all formats: the other activations need only one.
+      if (function != silu && (single || format.kind != FormatClass::f32))
+        continue;
       CompiledKernel kernel(linearSpec(format, rows, columns, std::string(", glu = ") + name + (single ? ", single = true" : "")),
                             target);
       uint64_t tokens = single ? 1 : 9;
