@@ -1,14 +1,16 @@
-// The attention kernel: flash attention (Dao et al. 2022) over the tiles of the cache. A unit is one kv head and a few tokens;
-// the queries of the head's group are columns beside one another, so each key and value is read once for all of them.
+// The attention kernel: flash attention (Dao et al. 2022) over the tiles of the cache. A unit is one kv head and a few
+// tokens; the queries of the head's group are columns beside one another, so each key and value is read once for all of
+// them.
 //
-// Keys have the token as the lane: sixteen scores of one column are head_dim multiplications of a broadcast query element
-// with a row of the tile, without horizontal sums. Values have the head's column as the lane, and the factor that is
-// broadcast is the softmax weight. Between the two, each block of tiles updates the running maximum and sum of every column
-// (online softmax, Milakov & Gimelshein 2018); scores are kept in units of log2(e), so that weights are powers of two.
+// Keys have the token as the lane: sixteen scores of one column are head_dim multiplications of a broadcast query
+// element with a row of the tile, without horizontal sums. Values have the head's column as the lane, and the factor
+// that is broadcast is the softmax weight. Between the two, each block of tiles updates the running maximum and sum of
+// every column (online softmax, Milakov & Gimelshein 2018); scores are kept in units of log2(e), so that weights are
+// powers of two.
 //
-// Which token sees which is decided by positions alone. A score outside the window counts as the lowest float and its weight
-// becomes exactly 0; only tiles up to the newest position are read, and only values of positions that some column sees, so
-// what else the memory holds does not matter. Every unit's arithmetic is the same whoever computes it.
+// Which token sees which is decided by positions alone. A score outside the window counts as the lowest float and its
+// weight becomes exactly 0; only tiles up to the newest position are read, and only values of positions that some
+// column sees, so what else the memory holds does not matter. Every unit's arithmetic is the same whoever computes it.
 
 #include "codegen/kernels/AttentionPlan.h"
 #include "codegen/kernels/Kernels.h"
@@ -27,11 +29,11 @@ static constexpr double kLog2E = 1.44269504088896340736;
 static constexpr float kMasked = std::numeric_limits<float>::lowest();
 static constexpr float kFirstMaximum = -1e30f;
 
-// 2^x for x <= 0, as vectors; exactly 0 for x <= -127. The degree-6 polynomial through the Chebyshev nodes of [-1/2, 1/2] is
-// off by 2.5e-9, less than the roundings of f32.
+// 2^x for x <= 0, as vectors; exactly 0 for x <= -127. The degree-6 polynomial through the Chebyshev nodes of [-1/2,
+// 1/2] is off by 2.5e-9, less than the roundings of f32.
 static Value emitPowerOfTwo(KernelBuilder &b, Value x) {
-  static constexpr float kCoefficients[] = {0.000154614447f, 0.00134004282f, 0.00961805668f, 0.0555032723f,
-                                            0.240226509f,    0.693147207f,   1.0f};
+  static constexpr float kCoefficients[] = {
+      0.000154614447f, 0.00134004282f, 0.00961805668f, 0.0555032723f, 0.240226509f, 0.693147207f, 1.0f};
   static constexpr float kRounding = 12582912.0f; // 1.5 * 2^23: the sum's last bits are the integer
   int64_t width = cast<VectorType>(x.getType()).getNumElements();
   x = b.maxf(x, b.splat(width, -127.0f));
@@ -64,11 +66,12 @@ public:
 private:
   void loadQueries(Value kvHead, Value first, Value last);
   void widenTiles(const TileSource &source, const TileSource &staged, Value tile, Value tileCount);
-  // Scores of a block of columns against a block of tiles, to scratch; returns each column's maximum, by lane.
-  Values emitScores(const TileSource &source, Value column, Value tile, Value tileCount);
-  // Scores in scratch become weights, maxima and sums move on; returns the factor of each column's outputs so far.
-  Values emitSoftmax(ValueRange blockMaxima, Value column, Value tileCount);
-  void emitOutputs(const TileSource &source, ValueRange factors, Value column, Value tile, Value tileCount, Value tokenCount);
+  // Scores of a block of columns against a block of tiles, to scratch.
+  void emitScores(const TileSource &source, Value column, Value tile, Value tileCount);
+  // Masks the scores and turns them into weights in place; maxima and sums move on.
+  void emitWeights(Value column, Value tile, Value tileCount);
+  // Adds the block's weighted values to the columns' outputs.
+  void emitOutputs(const TileSource &source, Value column, Value tile, Value tileCount, Value tokenCount);
   void storeOutputs(Value kvHead, Value first, Value last);
 
   // Index of a tile in its source; `local` counts from the block's first tile.
@@ -141,106 +144,107 @@ void AttentionEmitter::widenTiles(const TileSource &source, const TileSource &st
   });
 }
 
-Values AttentionEmitter::emitScores(const TileSource &source, Value column, Value tile, Value tileCount) {
-  int64_t columns = plan.blockColumns, tiles = plan.scoreTiles;
-  SmallVector<int32_t> lanes = llvm::to_vector(llvm::seq<int32_t>(0, kLanes));
-  Value lane = arith::ConstantOp::create(b, DenseElementsAttr::get(b.vectorType(kLanes, b.getI32Type()), ArrayRef(lanes)));
-  Values lowest(columns, b.splat(kLanes, kMasked));
-  return b.loop(b.index(0), tileCount, tiles, lowest, [&](Value firstTile, ValueRange carried) {
-    // Past the last tile, the last one again: its scores there are masked.
+void AttentionEmitter::emitScores(const TileSource &source, Value column, Value tile, Value tileCount) {
+  int64_t columns = plan.blockColumns, tiles = plan.scoreTiles, rows = plan.keyRowsPerLine;
+  b.loop(b.index(0), tileCount, tiles, [&](Value firstTile) {
+    // Past the last tile, the last one again: nobody reads its scores there.
     Values places;
     for (int64_t i = 0; i < tiles; ++i)
       places.push_back(place(tile, i ? b.min(b.add(firstTile, i), b.sub(tileCount, b.index(1))) : firstTile));
-    Values products = b.loop(b.index(0), b.index(headDim), 1, Values(columns * tiles, b.splat(kLanes, 0.0f)),
-                             [&](Value d, ValueRange acc) {
-      Values keys, next;
+
+    auto multiplyRow = [&](Value d, ValueRange acc) {
+      Values keys, sums;
       for (Value at : places)
         keys.push_back(b.loadF32(source.tiles.keys, {at, source.keyPlane, source.head, d, b.index(0)}, kLanes));
       for (int64_t c = 0; c < columns; ++c) {
         Value query = b.broadcast(b.loadScalar(queries, {b.add(column, c), d}), kLanes);
         for (int64_t i = 0; i < tiles; ++i)
-          next.push_back(b.fma(query, keys[i], acc[c * tiles + i]));
+          sums.push_back(b.fma(query, keys[i], acc[c * tiles + i]));
       }
-      return next;
+      return sums;
+    };
+    Values sums(columns * tiles, b.splat(kLanes, 0.0f));
+    sums = b.loop(b.index(0), b.index(headDim), rows, sums, [&](Value d, ValueRange carried) {
+      // A tile's values lie like its keys, one plane on, and are next.
+      if (plan.streams())
+        for (Value at : places)
+          b.prefetch(source.tiles.keys, {at, source.valuePlane, source.head, d, b.index(0)});
+      Values sums(carried);
+      for (int64_t row = 0; row < rows; ++row)
+        sums = multiplyRow(b.add(d, row), sums);
+      return sums;
     });
-
-    Values largest(carried);
-    for (int64_t i = 0; i < tiles; ++i) {
-      Value from = b.mul(b.add(firstTile, i), kCacheTile);
-      Value places = arith::AddIOp::create(b, b.broadcast(toI32(b.add(b.mul(tile, kCacheTile), from)), kLanes), lane);
-      for (int64_t c = 0; c < columns; ++c) {
-        Value limit = b.broadcast(b.loadScalar(limits, {b.add(column, c)}), kLanes);
-        Value visible = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, places, limit);
-        if (spec.getWindow()) {
-          Value floor = arith::SubIOp::create(b, limit, b.splat(kLanes, int32_t(spec.getWindow())));
-          visible = arith::AndIOp::create(b, visible, arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, places, floor));
-        }
-        Value score = arith::SelectOp::create(b, visible, products[c * tiles + i], b.splat(kLanes, kMasked));
-        b.store(score, scores, {b.index(c), from});
-        largest[c] = b.maxf(score, largest[c]);
-      }
-    }
-    return largest;
+    for (int64_t c = 0; c < columns; ++c)
+      for (int64_t i = 0; i < tiles; ++i)
+        b.store(sums[c * tiles + i], scores, {b.index(c), b.mul(b.add(firstTile, i), kCacheTile)});
   });
 }
 
-Values AttentionEmitter::emitSoftmax(ValueRange blockMaxima, Value column, Value tileCount) {
-  Values blockMaximum;
-  for (Value lanes : blockMaxima)
-    blockMaximum.push_back(b.maxLanes(lanes));
-  VectorType type = b.vectorType(plan.blockColumns, b.getF32Type());
-  Value before = b.load(maxima, {column}, plan.blockColumns);
-  Value now = b.maxf(vector::FromElementsOp::create(b, type, blockMaximum), before);
-  Value factors = emitPowerOfTwo(b, b.subf(before, now));
-  b.store(now, maxima, {column});
-  b.store(factors, rescaling, {b.index(0)});
-
-  Value end = b.mul(b.div(b.add(tileCount, plan.scoreTiles - 1), plan.scoreTiles), plan.scoreTiles * kCacheTile);
-  b.loop(b.index(0), b.index(plan.blockColumns), 1, [&](Value c) {
-    Value at = b.add(column, c), zero = b.index(0);
-    Value maximum = b.broadcast(b.loadScalar(maxima, {at}), kLanes);
-    Value sum = b.mulf(b.load(sums, {at, zero}, kLanes), b.broadcast(b.loadScalar(rescaling, {c}), kLanes));
-    sum = b.loop(zero, end, plan.scoreTiles * kCacheTile, sum, [&](Value token, ValueRange carried) {
-      Value sum = carried[0];
-      for (int64_t i = 0; i < plan.scoreTiles; ++i) {
-        Value from = b.add(token, i * kCacheTile);
-        Value weight = emitPowerOfTwo(b, b.subf(b.load(scores, {c, from}, kLanes), maximum));
-        b.store(weight, scores, {c, from});
-        sum = b.addf(sum, weight);
+void AttentionEmitter::emitWeights(Value column, Value tile, Value tileCount) {
+  SmallVector<int32_t> lanes = llvm::to_vector(llvm::seq<int32_t>(0, kLanes));
+  Value lane =
+      arith::ConstantOp::create(b, DenseElementsAttr::get(b.vectorType(kLanes, b.getI32Type()), ArrayRef(lanes)));
+  Value zero = b.index(0), end = b.mul(tileCount, kCacheTile);
+  b.loop(zero, b.index(plan.blockColumns), 1, [&](Value c) {
+    Value at = b.add(column, c);
+    Value limit = b.broadcast(b.loadScalar(limits, {at}), kLanes);
+    Value largest = b.loop(zero, end, kLanes, b.splat(kLanes, kMasked), [&](Value token, ValueRange carried) {
+      Value first = toI32(b.add(b.mul(tile, kCacheTile), token));
+      Value places = arith::AddIOp::create(b, b.broadcast(first, kLanes), lane);
+      Value visible = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, places, limit);
+      if (int64_t window = spec.getWindow()) {
+        Value floor = arith::SubIOp::create(b, limit, b.splat(kLanes, int32_t(window)));
+        visible = arith::AndIOp::create(b, visible, arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, places, floor));
       }
-      return Values{sum};
+      Value score = arith::SelectOp::create(b, visible, b.load(scores, {c, token}, kLanes), b.splat(kLanes, kMasked));
+      b.store(score, scores, {c, token});
+      return Values{b.maxf(score, carried[0])};
+    })[0];
+
+    Value before = b.loadScalar(maxima, {at}), now = b.maxf(b.maxLanes(largest), before);
+    b.storeScalar(now, maxima, {at});
+    Value factor = emitPowerOfTwo(b, b.broadcast(b.subf(before, now), kLanes));
+    b.storeScalar(vector::ExtractOp::create(b, factor, 0), rescaling, {c});
+    Value maximum = b.broadcast(now, kLanes), sum = b.mulf(b.load(sums, {at, zero}, kLanes), factor);
+    sum = b.loop(zero, end, kLanes, sum, [&](Value token, ValueRange carried) {
+      Value weight = emitPowerOfTwo(b, b.subf(b.load(scores, {c, token}, kLanes), maximum));
+      b.store(weight, scores, {c, token});
+      return Values{b.addf(carried[0], weight)};
     })[0];
     b.store(sum, sums, {at, zero});
   });
-
-  Values result;
-  for (int64_t c = 0; c < plan.blockColumns; ++c)
-    result.push_back(vector::ExtractOp::create(b, factors, c));
-  return result;
 }
 
-void AttentionEmitter::emitOutputs(const TileSource &source, ValueRange factors, Value column, Value tile, Value tileCount,
+void AttentionEmitter::emitOutputs(const TileSource &source, Value column, Value tile, Value tileCount,
                                    Value tokenCount) {
   SmallVector<std::pair<int64_t, int64_t>> all = headVectors();
   for (size_t piece = 0; piece < all.size(); piece += plan.valueVectors) {
     ArrayRef<std::pair<int64_t, int64_t>> vectors = ArrayRef(all).slice(piece).take_front(plan.valueVectors);
     Values acc;
-    for (int64_t c = 0; c < plan.blockColumns; ++c)
+    for (int64_t c = 0; c < plan.blockColumns; ++c) {
+      Value factor = b.loadScalar(rescaling, {b.index(c)});
       for (auto [from, width] : vectors)
-        acc.push_back(b.mulf(b.load(outputs, {b.add(column, c), b.index(from)}, width), b.broadcast(factors[c], width)));
+        acc.push_back(b.mulf(b.load(outputs, {b.add(column, c), b.index(from)}, width), b.broadcast(factor, width)));
+    }
     acc = b.loop(b.index(0), tileCount, 1, acc, [&](Value local, ValueRange carried) {
       Value at = place(tile, local), first = b.mul(local, kCacheTile);
+      // The next block's tile, whose keys lie like these values; past the newest position the hint is for nothing.
+      Value next = plan.streams() ? place(tile, b.add(local, plan.blockTiles)) : Value();
       Value tokens = b.min(b.sub(tokenCount, first), b.index(kCacheTile));
       return b.loop(b.index(0), tokens, 1, carried, [&](Value token, ValueRange acc) {
-        Values values, next;
-        for (auto [from, width] : vectors)
-          values.push_back(b.loadF32(source.tiles.values, {at, source.valuePlane, source.head, token, b.index(from)}, width));
+        Values values, sums;
+        for (auto [from, width] : vectors) {
+          values.push_back(
+              b.loadF32(source.tiles.values, {at, source.valuePlane, source.head, token, b.index(from)}, width));
+          if (plan.streams() && from % plan.floatsPerLine == 0)
+            b.prefetch(source.tiles.values, {next, source.keyPlane, source.head, token, b.index(from)});
+        }
         for (int64_t c = 0; c < plan.blockColumns; ++c) {
           Value weight = b.loadScalar(scores, {b.index(c), b.add(first, token)});
           for (size_t i = 0; i < vectors.size(); ++i)
-            next.push_back(b.fma(b.broadcast(weight, vectors[i].second), values[i], acc[c * vectors.size() + i]));
+            sums.push_back(b.fma(b.broadcast(weight, vectors[i].second), values[i], acc[c * vectors.size() + i]));
         }
-        return next;
+        return sums;
       });
     });
     for (int64_t c = 0; c < plan.blockColumns; ++c)
@@ -302,9 +306,9 @@ void AttentionEmitter::emit() {
         widenTiles(stored, staged, tile, tileCount);
       b.loop(zero, activeBlocks, 1, [&](Value block) {
         Value column = b.mul(block, plan.blockColumns);
-        Values blockMaxima = emitScores(source, column, tile, tileCount);
-        Values factors = emitSoftmax(blockMaxima, column, tileCount);
-        emitOutputs(source, factors, column, tile, tileCount, tokenCount);
+        emitScores(source, column, tile, tileCount);
+        emitWeights(column, tile, tileCount);
+        emitOutputs(source, column, tile, tileCount, tokenCount);
       });
     });
     storeOutputs(kvHead, first, last);

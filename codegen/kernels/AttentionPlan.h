@@ -1,5 +1,5 @@
-// How attention is cut: which sizes its register tiles and blocks have for one spec on one target. Only numbers; the ops are
-// in Attention.cpp.
+// How attention is cut: which sizes its register tiles and blocks have for one spec on one target. Only numbers; the
+// ops are in Attention.cpp.
 #pragma once
 
 #include "codegen/kernels/CacheView.h"
@@ -9,23 +9,29 @@
 namespace sinter::kern {
 
 struct AttentionPlan {
-  // Queries of a unit are columns: column = token * group + head of the group. They are worked on `blockColumns` at a time.
+  // Queries of a unit are columns: column = token * group + head of the group. They are worked on `blockColumns` at a
+  // time.
   int64_t group, columns, blockColumns, columnBlocks;
   // Scores: blockColumns x scoreTiles vectors of sixteen tokens stay in registers. A step of the online softmax covers
   // blockTiles tiles, a multiple of scoreTiles.
   int64_t scoreTiles, blockTiles;
   // Outputs: blockColumns x valueVectors vectors of sixteen columns of a head stay in registers.
   int64_t valueVectors;
+  // Elements of the cache in a line of 64 bytes, and whole rows of keys.
+  int64_t floatsPerLine, keyRowsPerLine;
   // Tiles are widened to f32 in scratch first: worth it where more than one block of columns reads them.
   bool staged;
 
+  // Every key and value is read once, straight from memory: what comes next is prefetched.
+  bool streams() const { return columnBlocks == 1; }
   int64_t paddedColumns() const { return columnBlocks * blockColumns; }
 
   AttentionPlan(AttentionAttr spec, const Target &target) {
     group = spec.getHeads() / spec.getKvHeads();
     columns = group * spec.getTokensPerUnit();
-    // Registers, in vectors of sixteen floats: 32, 8 or 4. A register tile needs its accumulators, one vector per row or
-    // column of values it multiplies, and one for the broadcast factor; AVX-512 keeps four more for masks' constants.
+    // Registers, in vectors of sixteen floats: 32, 8 or 4. A register tile needs its accumulators, one vector per row
+    // or column of values it multiplies, and one for the broadcast factor; AVX-512 keeps four more for masks'
+    // constants.
     int64_t registers = target.vectorBytes == 64 ? 32 : 16, vectors = registers * target.vectorBytes / 64;
     int64_t usable = vectors == 32 ? 28 : vectors;
     int64_t mostColumns = vectors == 32 ? 8 : vectors - 2;
@@ -42,10 +48,11 @@ struct AttentionPlan {
     int64_t pieces = (headVectors + most - 1) / most;
     valueVectors = (headVectors + pieces - 1) / pieces;
 
+    floatsPerLine = 64 / (spec.getElement().getIntOrFloatBitWidth() / 8);
+    keyRowsPerLine = spec.getHeadDim() % (floatsPerLine / kCacheTile) ? 1 : floatsPerLine / kCacheTile;
     staged = columnBlocks > 1 && !spec.getElement().isF32();
-    // With one block of columns every key and value is read once, and long blocks save rescaling; with several, what they
-    // share should stay in the first-level cache.
-    blockTiles = std::max<int64_t>(scoreTiles, columnBlocks > 1 ? 4 : 8);
+    // What a block's columns share stays in the first-level cache: up to 32 KiB of keys and values as f32.
+    blockTiles = std::clamp<int64_t>(256 / spec.getHeadDim() / scoreTiles * scoreTiles, scoreTiles, 8);
   }
 };
 

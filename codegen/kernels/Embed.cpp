@@ -1,7 +1,8 @@
 // The embed kernel: token ids come in, rows of a packed matrix go out as f32. The matrix is packed for products
-// (dialects/Formats.h): lanes there are rows, while a gather wants one row's columns. So the lanes here run over columns, and
-// a vector of sixteen is put together from the 4-byte quads of the row, 128 bytes apart. A step reads one row per token: this
-// is about as many cache lines as there are, and a second, row-major copy of the table would cost more than it saves.
+// (dialects/Formats.h): lanes there are rows, while a gather wants one row's columns. So the lanes here run over
+// columns, and a vector of sixteen is put together from the 4-byte quads of the row, 128 bytes apart. A step reads one
+// row per token: this is about as many cache lines as there are, and a second, row-major copy of the table would cost
+// more than it saves.
 
 #include "codegen/kernels/KernelBuilder.h"
 #include "codegen/kernels/Kernels.h"
@@ -20,8 +21,8 @@ struct PackedRow {
   KernelBuilder &b;
   const Format &format;
   int64_t columns;
-  Value table;  // seen as the elements of a float format, or as i32 quads
-  Value halves; // the same bytes as f16, for scales
+  Value table;     // seen as the elements of a float format, or as i32 quads
+  Value halves;    // the same bytes as f16, for scales
   Value tile, row; // which tile of 32 rows, which of its rows
 
   // Columns [from, from + width) of a float format.
@@ -52,15 +53,18 @@ struct PackedRow {
     SmallVector<Value> quads;
     for (int64_t column = from; column < from + kLanes; column += columnsPerLoad)
       quads.push_back(b.loadScalar(table, {b.add(base, column / columnsPerLoad * kTileRows)}));
-    Value bytes = b.bitcast(vector::FromElementsOp::create(b, b.vectorType(quads.size(), b.getI32Type()), quads), b.getI8Type());
+    Value bytes =
+        b.bitcast(vector::FromElementsOp::create(b, b.vectorType(quads.size(), b.getI32Type()), quads), b.getI8Type());
     if (format.bits == 4) {
       auto splat = [&](int8_t value) -> Value {
-        return arith::ConstantOp::create(b, DenseElementsAttr::get(cast<VectorType>(bytes.getType()), b.getI8IntegerAttr(value)));
+        return arith::ConstantOp::create(
+            b, DenseElementsAttr::get(cast<VectorType>(bytes.getType()), b.getI8IntegerAttr(value)));
       };
       Value low = arith::AndIOp::create(b, bytes, splat(15));
       Value high = arith::ShRUIOp::create(b, bytes, splat(4));
       // Quad by quad: four low nibbles of a pair, then its four high ones.
-      bytes = vector::ShuffleOp::create(b, low, high, ArrayRef<int64_t>{0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15});
+      bytes = vector::ShuffleOp::create(b, low, high,
+                                        ArrayRef<int64_t>{0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15});
     }
     Value codes = arith::ExtUIOp::create(b, b.vectorType(kLanes, b.getI32Type()), bytes);
     return arith::SIToFPOp::create(b, b.vectorType(kLanes, b.getF32Type()), codes);
@@ -76,11 +80,13 @@ static void emitFloatRow(KernelBuilder &b, PackedRow &packed, float scale, Value
 }
 
 // `width` columns of a group, as many as the matrix has.
-static void emitGroup(KernelBuilder &b, PackedRow &packed, Value group, int64_t width, float scale, Value out, Value t) {
+static void emitGroup(KernelBuilder &b, PackedRow &packed, Value group, int64_t width, float scale, Value out,
+                      Value t) {
   const Format &format = packed.format;
   Value block = packed.blockOf(group), first = b.mul(group, format.group);
   Value factor = b.broadcast(b.mulf(packed.loadHeader(block, 0), b.f32(scale)), kLanes);
-  Value zero = format.hasZeros ? b.broadcast(packed.loadHeader(block, 1), kLanes) : b.splat(kLanes, float(format.impliedZero));
+  Value zero =
+      format.hasZeros ? b.broadcast(packed.loadHeader(block, 1), kLanes) : b.splat(kLanes, float(format.impliedZero));
   for (int64_t from = 0; from < width; from += kLanes) {
     Value values = b.mulf(b.subf(packed.loadCodes(block, from), zero), factor);
     if (width - from < kLanes)

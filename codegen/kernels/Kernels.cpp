@@ -9,11 +9,26 @@ using namespace mlir;
 
 namespace sinter::kern {
 
+// The weight format that a spec names; none for kernels that touch no weights.
+static std::optional<StringRef> formatOf(SpecInterface spec) {
+  if (LinearAttr linear = dyn_cast<LinearAttr>(spec))
+    return linear.getFormat();
+  if (EmbedAttr embed = dyn_cast<EmbedAttr>(spec))
+    return embed.getFormat();
+  if (RowsAttr rows = dyn_cast<RowsAttr>(spec); rows && rows.getQuantize())
+    return rows.getQuantize().getValue();
+  return std::nullopt;
+}
+
 LogicalResult buildKernel(ModuleOp module, StringRef name, SpecInterface spec, const Target &target) {
-  if (auto linear = dyn_cast<LinearAttr>(spec))
-    if (!findFormat(linear.getFormat()))
-      return module.emitError() << "kernel '" << name << "': unknown format '" << linear.getFormat() << "', expected one of "
+  if (std::optional<StringRef> format = formatOf(spec)) {
+    if (!findFormat(*format))
+      return module.emitError() << "kernel '" << name << "': unknown format '" << *format << "', expected one of "
                                 << formatNames();
+    if (isa<RowsAttr>(spec) && !findFormat(*format)->isQuantized())
+      return module.emitError() << "kernel '" << name << "': rows cannot be quantized for '" << *format
+                                << "', expected a format with codes";
+  }
   KernelBuilder b(module, name, target);
   bool known = llvm::TypeSwitch<Attribute, bool>(spec)
                    .Case([&](AttentionAttr attention) { return buildAttention(b, attention), true; })

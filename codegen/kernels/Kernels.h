@@ -10,8 +10,8 @@ namespace sinter::kern {
 
 class KernelBuilder;
 
-// Adds the kernel that `spec` asks for to a module, as a function `name` of vector, arith, scf, math, memref and kern ops.
-// Fails with an error at the module's location if the spec cannot be built.
+// Adds the kernel that `spec` asks for to a module, as a function `name` of vector, arith, scf, math, memref and kern
+// ops. Fails with an error at the module's location if the spec cannot be built.
 mlir::LogicalResult buildKernel(mlir::ModuleOp module, llvm::StringRef name, SpecInterface spec, const Target &target);
 
 // One file each.

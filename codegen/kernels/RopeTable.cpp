@@ -1,8 +1,8 @@
 // The rope_table kernel: cosines and sines of a step's positions, once per step instead of once per layer and head.
 //
-// The angle is the f32 product position * inverse_frequency, as the models were trained with; its cosine and sine are those
-// of exactly that number. Angles reach 10^5 and more, where nothing is left of a cosine that is reduced in f32: math.cos and
-// math.sin are expanded with a reduction in f64 (ExpandMath.cpp).
+// The angle is the f32 product position * inverse_frequency, as the models were trained with; its cosine and sine are
+// those of exactly that number. Angles reach 10^5 and more, where nothing is left of a cosine that is reduced in f32:
+// math.cos and math.sin are expanded with a reduction in f64 (ExpandMath.cpp).
 
 #include "codegen/kernels/KernelBuilder.h"
 #include "codegen/kernels/Kernels.h"
@@ -28,7 +28,9 @@ void buildRopeTable(KernelBuilder &b, RopeTableAttr spec) {
       VectorType type = b.vectorType(width, b.getF32Type());
       Value inverse = arith::ConstantOp::create(b, DenseElementsAttr::get(type, frequencies.slice(i, width)));
       Value angle = b.mulf(b.broadcast(place, width), inverse);
-      auto put = [&](Value value, int64_t column) { b.store(b.mulf(value, b.splat(width, factor)), out, {t, b.index(column)}); };
+      auto put = [&](Value value, int64_t column) {
+        b.store(b.mulf(value, b.splat(width, factor)), out, {t, b.index(column)});
+      };
       put(math::CosOp::create(b, angle), i);
       put(math::SinOp::create(b, angle), pairs + i);
     }

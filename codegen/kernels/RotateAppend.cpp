@@ -1,8 +1,10 @@
-// The rotate_append kernel: between the fused QKV product and attention. For every token of its unit it normalizes (if the
-// family does) and rotates the queries of one kv head's group and its key, in place, and writes key and value to the cache.
+// The rotate_append kernel: between the fused QKV product and attention. For every token of its unit it normalizes (if
+// the family does) and rotates the queries of one kv head's group and its key, in place, and writes key and value to
+// the cache.
 //
-// The cache holds keys with the token as the lane (attention multiplies sixteen tokens at once), so a key is scattered, one
-// element per row of its tile. That is head_dim narrow stores per token and kv head, a few hundredths of a percent of a step.
+// The cache holds keys with the token as the lane (attention multiplies sixteen tokens at once), so a key is scattered,
+// one element per row of its tile. That is head_dim narrow stores per token and kv head, a few hundredths of a percent
+// of a step.
 
 #include "codegen/kernels/CacheView.h"
 #include "codegen/kernels/KernelBuilder.h"
@@ -24,7 +26,8 @@ static void emitRotate(KernelBuilder &b, FloatRow head, RotateAppendAttr spec, V
     Value sine = b.load(table, {head.index, b.add(i, pairs)}, width);
     Value at = b.add(head.column, interleaved ? b.mul(i, 2) : i), x, y;
     if (interleaved) {
-      vector::DeinterleaveOp split = vector::DeinterleaveOp::create(b, b.load(head.buffer, {head.index, at}, 2 * width));
+      vector::DeinterleaveOp split =
+          vector::DeinterleaveOp::create(b, b.load(head.buffer, {head.index, at}, 2 * width));
       x = split.getRes1(), y = split.getRes2();
     } else {
       x = b.load(head.buffer, {head.index, at}, width);
@@ -81,7 +84,8 @@ void buildRotateAppend(KernelBuilder &b, RotateAppendAttr spec) {
         if (spec.getElement() != f32)
           keys = arith::TruncFOp::create(b, b.vectorType(width, spec.getElement()), keys);
         for (int64_t lane = 0; lane < width; ++lane)
-          b.storeScalar(vector::ExtractOp::create(b, keys, lane), cache.keys, {tile, plane0, kvHead, b.add(d, lane), slot});
+          b.storeScalar(vector::ExtractOp::create(b, keys, lane), cache.keys,
+                        {tile, plane0, kvHead, b.add(d, lane), slot});
         Value values = b.load(qkv, {t, b.add(b.add(key, kvHeads * headDim), d)}, width);
         b.storeF32(values, cache.values, {tile, plane1, kvHead, slot, d});
       });

@@ -1,10 +1,10 @@
-// A row of f32 comes in; it goes out normalized, or as s8 codes with a scale and a sum per group, or both without a buffer
-// in between: the quantizer normalizes what it loads, twice (once for the maximum, once for the codes), because that costs
-// two multiplications and saves a pass over memory.
+// A row of f32 comes in; it goes out normalized, or as s8 codes with a scale and a sum per group, or both without a
+// buffer in between: the quantizer normalizes what it loads, twice (once for the maximum, once for the codes), because
+// that costs two multiplications and saves a pass over memory.
 //
-// Sums run in four vector accumulators that are combined in one order, so a row's result depends on nothing but the row.
-// Rounding adds 1.5 * 2^23: the float's last bits are then the integer, rounded to nearest even by the addition itself, on
-// every instruction set, and no conversion is needed.
+// Sums run in four vector accumulators that are combined in one order, so a row's result depends on nothing but the
+// row. Rounding adds 1.5 * 2^23: the float's last bits are then the integer, rounded to nearest even by the addition
+// itself, on every instruction set, and no conversion is needed.
 
 #include "codegen/kernels/RowStages.h"
 #include "codegen/kernels/KernelBuilder.h"
@@ -21,7 +21,9 @@ static constexpr int32_t kRoundingBits = 0x4B400000; // its bits
 // A group below this counts as zero: 127 / maximum would overflow. 2^-120.
 static constexpr float kSmallestMaximum = 7.5231638e-37f;
 
-static Value columnAt(KernelBuilder &b, FloatRow row, Value offset) { return row.column ? b.add(row.column, offset) : offset; }
+static Value columnAt(KernelBuilder &b, FloatRow row, Value offset) {
+  return row.column ? b.add(row.column, offset) : offset;
+}
 
 static Value loadRow(KernelBuilder &b, FloatRow row, Value offset, int64_t width) {
   return b.load(row.buffer, {row.index, columnAt(b, row, offset)}, width);
@@ -95,8 +97,9 @@ void emitNormalizeRow(KernelBuilder &b, FloatRow source, int64_t width, const Ro
 }
 
 // The `width` columns from `from` on, a group or what the last group has.
-static void emitQuantizeGroup(KernelBuilder &b, FloatRow source, Value from, int64_t width, const Normalizer &normalizer,
-                              const Format &format, Value group, QuantizedRow destination) {
+static void emitQuantizeGroup(KernelBuilder &b, FloatRow source, Value from, int64_t width,
+                              const Normalizer &normalizer, const Format &format, Value group,
+                              QuantizedRow destination) {
   auto value = [&](Value i, int64_t lanes) {
     Value offset = b.add(from, i);
     return normalizer.apply(b, loadRow(b, source, offset, lanes), offset);

@@ -1,5 +1,5 @@
-// Normalization and quantization of one row, emitted into a kernel under construction. The rows kernel runs them for every
-// token of a step; the linear kernel's fused prologue runs them once, into its scratch.
+// Normalization and quantization of one row, emitted into a kernel under construction. The rows kernel runs them for
+// every token of a step; the linear kernel's fused prologue runs them once, into its scratch.
 #pragma once
 
 #include "dialects/Formats.h"
@@ -17,7 +17,8 @@ struct FloatRow {
   mlir::Value column = {}; // none: column 0
 };
 
-// A normalization and the vectors it reads, memref<(width or more)xf32>; `bias` only if the spec has one. Without a spec: none.
+// A normalization and the vectors it reads, memref<(width or more)xf32>; `bias` only if the spec has one. Without a
+// spec: none.
 struct RowNorm {
   NormSpecAttr spec = {};
   mlir::Value weight = {};

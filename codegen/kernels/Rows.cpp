@@ -30,8 +30,9 @@ void buildRows(KernelBuilder &b, RowsAttr spec) {
   Value codes = b.bindingRows(binding++, format.paddedColumns(width), b.getI8Type());
   Value scales = b.bindingRows(binding++, groups, f32);
   Value sums = b.bindingRows(binding++, groups, format.hasZeros ? f32 : Type(b.getI32Type()));
-  b.loop(b.begin(), b.end(), 1,
-         [&](Value t) { emitQuantizeRow(b, {in, t}, width, norm, format, {codes, scales, sums, t}); });
+  b.loop(b.begin(), b.end(), 1, [&](Value t) {
+    emitQuantizeRow(b, {in, t}, width, norm, format, {codes, scales, sums, t});
+  });
 }
 
 } // namespace sinter::kern
