@@ -181,31 +181,43 @@ void AttentionEmitter::emitScores(const TileSource &source, Value column, Value 
 }
 
 void AttentionEmitter::emitWeights(Value column, Value tile, Value tileCount) {
+  int64_t columns = plan.blockColumns;
   SmallVector<int32_t> lanes = llvm::to_vector(llvm::seq<int32_t>(0, kLanes));
   Value lane =
       arith::ConstantOp::create(b, DenseElementsAttr::get(b.vectorType(kLanes, b.getI32Type()), ArrayRef(lanes)));
-  Value zero = b.index(0), end = b.mul(tileCount, kCacheTile);
-  b.loop(zero, b.index(plan.blockColumns), 1, [&](Value c) {
-    Value at = b.add(column, c);
-    Value limit = b.broadcast(b.loadScalar(limits, {at}), kLanes);
-    Value largest = b.loop(zero, end, kLanes, b.splat(kLanes, kMasked), [&](Value token, ValueRange carried) {
-      Value first = toI32(b.add(b.mul(tile, kCacheTile), token));
-      Value places = arith::AddIOp::create(b, b.broadcast(first, kLanes), lane);
+  Value zero = b.index(0), end = b.mul(tileCount, kCacheTile), masked = b.splat(kLanes, kMasked);
+  Values largest = b.loop(zero, end, kLanes, Values(columns, masked), [&](Value token, ValueRange carried) {
+    Value first = toI32(b.add(b.mul(tile, kCacheTile), token));
+    Value places = arith::AddIOp::create(b, b.broadcast(first, kLanes), lane);
+    Values next;
+    for (int64_t c = 0; c < columns; ++c) {
+      Value limit = b.broadcast(b.loadScalar(limits, {b.add(column, c)}), kLanes);
       Value visible = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, places, limit);
       if (int64_t window = spec.getWindow()) {
         Value floor = arith::SubIOp::create(b, limit, b.splat(kLanes, int32_t(window)));
         visible = arith::AndIOp::create(b, visible, arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, places, floor));
       }
-      Value score = arith::SelectOp::create(b, visible, b.load(scores, {c, token}, kLanes), b.splat(kLanes, kMasked));
-      b.store(score, scores, {c, token});
-      return Values{b.maxf(score, carried[0])};
-    })[0];
+      Value at = b.index(c), score = b.load(scores, {at, token}, kLanes);
+      score = arith::SelectOp::create(b, visible, score, masked);
+      b.store(score, scores, {at, token});
+      next.push_back(b.maxf(score, carried[c]));
+    }
+    return next;
+  });
 
-    Value before = b.loadScalar(maxima, {at}), now = b.maxf(b.maxLanes(largest), before);
-    b.storeScalar(now, maxima, {at});
-    Value factor = emitPowerOfTwo(b, b.broadcast(b.subf(before, now), kLanes));
-    b.storeScalar(vector::ExtractOp::create(b, factor, 0), rescaling, {c});
-    Value maximum = b.broadcast(now, kLanes), sum = b.mulf(b.load(sums, {at, zero}, kLanes), factor);
+  Values blockMaxima;
+  for (Value lanes : largest)
+    blockMaxima.push_back(b.maxLanes(lanes));
+  VectorType type = b.vectorType(columns, b.getF32Type());
+  Value before = b.load(maxima, {column}, columns);
+  Value now = b.maxf(vector::FromElementsOp::create(b, type, blockMaxima), before);
+  b.store(now, maxima, {column});
+  b.store(emitPowerOfTwo(b, b.subf(before, now)), rescaling, {zero});
+
+  b.loop(zero, b.index(columns), 1, [&](Value c) {
+    Value at = b.add(column, c), maximum = b.broadcast(b.loadScalar(maxima, {at}), kLanes);
+    Value factor = b.broadcast(b.loadScalar(rescaling, {c}), kLanes);
+    Value sum = b.mulf(b.load(sums, {at, zero}, kLanes), factor);
     sum = b.loop(zero, end, kLanes, sum, [&](Value token, ValueRange carried) {
       Value weight = emitPowerOfTwo(b, b.subf(b.load(scores, {c, token}, kLanes), maximum));
       b.store(weight, scores, {c, token});
@@ -236,7 +248,7 @@ void AttentionEmitter::emitOutputs(const TileSource &source, Value column, Value
         for (auto [from, width] : vectors) {
           values.push_back(
               b.loadF32(source.tiles.values, {at, source.valuePlane, source.head, token, b.index(from)}, width));
-          if (plan.streams() && from % plan.floatsPerLine == 0)
+          if (plan.streams() && from % plan.elementsPerLine == 0)
             b.prefetch(source.tiles.values, {next, source.keyPlane, source.head, token, b.index(from)});
         }
         for (int64_t c = 0; c < plan.blockColumns; ++c) {

@@ -18,7 +18,7 @@ struct AttentionPlan {
   // Outputs: blockColumns x valueVectors vectors of sixteen columns of a head stay in registers.
   int64_t valueVectors;
   // Elements of the cache in a line of 64 bytes, and whole rows of keys.
-  int64_t floatsPerLine, keyRowsPerLine;
+  int64_t elementsPerLine, keyRowsPerLine;
   // Tiles are widened to f32 in scratch first: worth it where more than one block of columns reads them.
   bool staged;
 
@@ -48,8 +48,8 @@ struct AttentionPlan {
     int64_t pieces = (headVectors + most - 1) / most;
     valueVectors = (headVectors + pieces - 1) / pieces;
 
-    floatsPerLine = 64 / (spec.getElement().getIntOrFloatBitWidth() / 8);
-    keyRowsPerLine = spec.getHeadDim() % (floatsPerLine / kCacheTile) ? 1 : floatsPerLine / kCacheTile;
+    elementsPerLine = 64 / (spec.getElement().getIntOrFloatBitWidth() / 8);
+    keyRowsPerLine = spec.getHeadDim() % (elementsPerLine / kCacheTile) ? 1 : elementsPerLine / kCacheTile;
     staged = columnBlocks > 1 && !spec.getElement().isF32();
     // What a block's columns share stays in the first-level cache: up to 32 KiB of keys and values as f32.
     blockTiles = std::clamp<int64_t>(256 / spec.getHeadDim() / scoreTiles * scoreTiles, scoreTiles, 8);
