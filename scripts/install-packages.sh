@@ -29,11 +29,27 @@ if [ "$(id -u)" -ne 0 ]; then
   command -v sudo >/dev/null || { echo "error: run as root (or install sudo) to install: ${missing[*]}" >&2; exit 1; }
   root=(sudo)
 fi
-export DEBIAN_FRONTEND=noninteractive
+
+# Prints how far apt is, ten percent at a time, from its status lines: KIND:PACKAGE:PERCENT:MESSAGE.
+show_progress() {
+  local kind percent line last=
+  while IFS=: read -r kind _ percent _; do
+    case "$kind" in
+      dlstatus) line="downloaded ${percent%%.*}" ;;
+      pmstatus) line="unpacked and configured ${percent%%.*}" ;;
+      *) continue ;;
+    esac
+    line="${line%?}0 %"
+    [ "$line" = "$last" ] || echo "   $line"
+    last=$line
+  done
+}
+
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if ! { "${root[@]}" apt-get update && "${root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
-  tail -n 20 "$log" >&2
+install=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o APT::Status-Fd=1)
+if ! { "${root[@]}" apt-get update && "${install[@]}" "${missing[@]}"; } 2>&1 | tee "$log" | show_progress; then
+  grep -v '^[dp][lm]status:' "$log" | tail -n 20 >&2
   echo "error: apt-get could not install: ${missing[*]}" >&2
   exit 1
 fi

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 ./scripts/install-packages.sh test
-./scripts/build.sh
+./scripts/build.sh --tests
 
 jobs=$(nproc)
 results=build/test-results.xml
