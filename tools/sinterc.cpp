@@ -76,7 +76,7 @@ int main(int argc, char **argv) {
       ->group(looking);
   app.add_flag("--stats", style.stats, "sizes by format, kernels, barriers, seconds per stage, peak memory")
       ->group(looking);
-  app.add_option("--emit", options.emit, "print a stage instead of writing a package (to -o if given)")
+  app.add_option("--emit", options.emit, "print a stage instead of a package (to -o if given); kern, llvm and asm are of the last target")
       ->check(CLI::IsMember({"tx", "sched", "kern", "llvm", "asm"}))
       ->group(looking);
   app.add_option("--print-ir-after", options.printAfter, "print the module to standard error after this pass")
