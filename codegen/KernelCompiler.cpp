@@ -89,6 +89,7 @@ llvm::Error KernelCompiler::simplify() {
 
 llvm::Error KernelCompiler::lower() {
   PassManager passes(&context);
+  passes.enableVerifier(false); // What builders made was verified; checking again after each pass costs a tenth of the time.
   addLoweringPasses(passes, target);
   return failed(passes.run(*module)) ? failure("the kernels do not lower to LLVM") : llvm::Error::success();
 }

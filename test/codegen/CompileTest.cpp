@@ -1,0 +1,132 @@
+// Images and errors: what the runtime relies on in an image, that the same kernels always give the same bytes, and what is
+// said about specs that cannot be built. All targets, whether this machine runs them or not.
+
+#include "KernelHarness.h"
+
+#include "dialects/sched/Sched.h"
+
+#include "mlir/Parser/Parser.h"
+#include "llvm/Object/ELFObjectFile.h"
+#include "gtest/gtest.h"
+
+#include <thread>
+
+namespace sinter::test {
+namespace {
+
+constexpr const char *kKernels = R"(
+sched.kernel @rows #kern.rows<width = 96, norm = <kind = rms, epsilon = 1.0e-5 : f32>, quantize = "q4">
+sched.kernel @prefill #kern.linear<rows = 96, columns = 96, format = "q4", glu = gelu>
+sched.kernel @decode #kern.linear<rows = 96, columns = 96, format = "q4", fused_rows = true, single = true>
+)";
+
+class CompileTest : public testing::TestWithParam<const Target *> {
+protected:
+  CompileTest() {
+    context.loadDialect<tx::TxDialect, kern::KernDialect, sched::SchedDialect>();
+  }
+  llvm::Expected<CompiledKernels> compile(const std::string &text) {
+    mlir::OwningOpRef<mlir::ModuleOp> module = mlir::parseSourceString<mlir::ModuleOp>(text, mlir::ParserConfig(&context));
+    return compileKernels(*module, *GetParam());
+  }
+  std::string errorOf(const std::string &spec) {
+    llvm::Expected<CompiledKernels> compiled = compile("sched.kernel @k " + spec);
+    return compiled ? "no error" : llvm::toString(compiled.takeError());
+  }
+  mlir::MLIRContext context;
+};
+
+TEST_P(CompileTest, ImageIsOneSegmentAtItsFileOffsets) {
+  llvm::Expected<CompiledKernels> compiled = compile(kKernels);
+  ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
+  llvm::StringRef bytes(reinterpret_cast<const char *>(compiled->image.data()), compiled->image.size());
+  llvm::Expected<llvm::object::ELF64LEFile> file = llvm::object::ELF64LEFile::create(bytes);
+  ASSERT_TRUE(bool(file));
+  EXPECT_EQ(file->getHeader().e_type, llvm::ELF::ET_DYN);
+  int loaded = 0;
+  for (const auto &segment : llvm::cantFail(file->program_headers()))
+    if (segment.p_type == llvm::ELF::PT_LOAD) {
+      ++loaded;
+      EXPECT_EQ(segment.p_offset, segment.p_vaddr);
+      EXPECT_EQ(segment.p_flags, llvm::ELF::PF_R | llvm::ELF::PF_X);
+      for (uint64_t entry : compiled->entries)
+        EXPECT_TRUE(entry >= segment.p_vaddr && entry < segment.p_vaddr + segment.p_filesz);
+    }
+  EXPECT_EQ(loaded, 1);
+  for (const auto &section : llvm::cantFail(file->sections())) {
+    EXPECT_NE(section.sh_type, llvm::ELF::SHT_RELA);
+    EXPECT_NE(section.sh_type, llvm::ELF::SHT_REL);
+  }
+}
+
+TEST_P(CompileTest, ReportsScratchAndStackPerKernel) {
+  llvm::Expected<CompiledKernels> compiled = compile(kKernels);
+  ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
+  ASSERT_EQ(compiled->scratchBytes.size(), 3u);
+  ASSERT_EQ(compiled->stackBytes.size(), 3u);
+  // Decoding quantizes into scratch: 96 codes, three scales, three sums, each from a multiple of 64 on.
+  EXPECT_EQ(compiled->scratchBytes[2], 128u + 64 + 64);
+  for (uint32_t stack : compiled->stackBytes)
+    EXPECT_LT(stack, 16384u);
+}
+
+TEST_P(CompileTest, SameBytesEveryTimeAndOnAnyThread) {
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::parseSourceString<mlir::ModuleOp>(kKernels, mlir::ParserConfig(&context));
+  std::vector<uint8_t> images[3];
+  auto compileInto = [&](std::vector<uint8_t> &image) {
+    image = llvm::cantFail(compileKernels(*module, *GetParam())).image;
+  };
+  compileInto(images[0]);
+  std::thread other([&] { compileInto(images[1]); });
+  compileInto(images[2]);
+  other.join();
+  EXPECT_EQ(images[0], images[1]);
+  EXPECT_EQ(images[0], images[2]);
+}
+
+TEST_P(CompileTest, RejectsSpecsWithReasons) {
+  std::string target = "target " + GetParam()->name.str() + ": kernel 'k' cannot be built: kernel 'k': ";
+  EXPECT_EQ(errorOf("#kern.linear<rows = 8, columns = 8, format = \"q3\">"),
+            target + "unknown format 'q3', expected one of " + formatNames());
+  EXPECT_EQ(errorOf("#kern.linear<rows = 8, columns = 8, format = \"f32\", glu = silu, bias = true>"),
+            target + "a gated product has no bias: there would be two");
+  EXPECT_EQ(errorOf("#kern.linear<rows = 8, columns = 8, format = \"q8\", norm = <kind = rms, epsilon = 1.0e-5 : f32>>"),
+            target + "norm needs fused_rows where the input is quantized");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CompileTest, testing::ValuesIn([] {
+                           std::vector<const Target *> all;
+                           for (const Target &target : targets())
+                             all.push_back(&target);
+                           return all;
+                         }()),
+                         [](const testing::TestParamInfo<const Target *> &info) {
+                           std::string name = info.param->name.str();
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+std::vector<std::string> parsed(llvm::StringRef text) {
+  std::vector<const Target *> chosen;
+  std::string error;
+  if (!parseTargets(text, chosen, error))
+    return {error};
+  std::vector<std::string> names;
+  for (const Target *target : chosen)
+    names.push_back(target->name.str());
+  return names;
+}
+
+TEST(TargetTest, NamesSelectFromTheTable) {
+  std::vector<std::string> all = {"x86-64", "x86-64-avx2", "x86-64-avx512vnni"};
+  EXPECT_EQ(parsed("all"), all);
+  EXPECT_EQ(parsed("x86-64-avx2, x86-64"), (std::vector<std::string>{"x86-64", "x86-64-avx2"})) << "in the table's order";
+  EXPECT_EQ(parsed("x86-64,all"), all) << "each once";
+  EXPECT_EQ(parsed("native").size(), 1u);
+  EXPECT_EQ(parsed("z80"), std::vector<std::string>{
+                               "unknown target 'z80', expected all, native, or x86-64, x86-64-avx2, x86-64-avx512vnni"});
+  EXPECT_EQ(parsed("").size(), 1u);
+}
+
+} // namespace
+} // namespace sinter::test
