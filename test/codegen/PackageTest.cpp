@@ -51,7 +51,7 @@ constexpr char kModule[] = R"(
   sched.func @decode max_tokens(1) { }
   sched.func @head max_tokens(1) { })";
 
-const Target kPlainTarget = {"plain", "", "", "", 0, 1, 16, false, {1, 32}, {1, 32}, nullptr};
+const Target kPlainTarget = {"plain", "", "", "", 0, 1, 16, false, {}, {}, nullptr};
 
 class Package : public testing::Test {
 protected:
