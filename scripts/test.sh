@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need, builds everything, runs every test, and ends with a line that counts them.
 # Usage: test.sh [CTEST_ARGUMENT...], e.g. test.sh -R passes
+# Tests skip what is not here and say so: SINTER_SHARED names a folder with further models and what they are known to
+# write (default: ../shared); SINTER_TEST_LARGE=1 also compiles a model of 2.5 GB.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
