@@ -7,16 +7,16 @@
 namespace sinter {
 
 static constexpr Format kFormats[] = {
-    {"f32", "32-bit floats", FormatClass::f32, 32, 1, false, 0, 1e-6, 1e-4},
-    {"f16", "16-bit floats", FormatClass::f16, 16, 1, false, 0, 1e-4, 1e-2},
-    {"bf16", "bfloat16", FormatClass::bf16, 16, 1, false, 0, 1e-3, 2e-2},
-    {"q8", "8 bits, groups of 32, symmetric", FormatClass::codes, 8, 32, false, 128, 1e-2, 5e-2},
-    {"q4", "4 bits, groups of 32, symmetric", FormatClass::codes, 4, 32, false, 8, 0.5, 0.5},
-    {"q4-64", "4 bits, groups of 64, symmetric", FormatClass::codes, 4, 64, false, 8, 0.6, 0.6},
-    {"q4-128", "4 bits, groups of 128, symmetric", FormatClass::codes, 4, 128, false, 8, 0.8, 0.7},
-    {"q4z", "4 bits, groups of 32, zero points", FormatClass::codes, 4, 32, true, 0, 0.5, 0.5},
-    {"q4z-64", "4 bits, groups of 64, zero points", FormatClass::codes, 4, 64, true, 0, 0.6, 0.6},
-    {"q4z-128", "4 bits, groups of 128, zero points", FormatClass::codes, 4, 128, true, 0, 0.8, 0.7},
+    {"f32", "32-bit floats", FormatClass::f32, 32, 1, false, 0, 1e-8, 1e-4},
+    {"f16", "16-bit floats", FormatClass::f16, 16, 1, false, 0, 1e-5, 2e-3},
+    {"bf16", "bfloat16", FormatClass::bf16, 16, 1, false, 0, 3e-4, 2.5e-2},
+    {"q8", "8 bits, groups of 32, symmetric", FormatClass::codes, 8, 32, false, 128, 6e-3, 0.11},
+    {"q4", "4 bits, groups of 32, symmetric", FormatClass::codes, 4, 32, false, 8, 0.55, 0.9},
+    {"q4-64", "4 bits, groups of 64, symmetric", FormatClass::codes, 4, 64, false, 8, 0.65, 0.9},
+    {"q4-128", "4 bits, groups of 128, symmetric", FormatClass::codes, 4, 128, false, 8, 0.8, 0.9},
+    {"q4z", "4 bits, groups of 32, zero points", FormatClass::codes, 4, 32, true, 0, 0.4, 0.9},
+    {"q4z-64", "4 bits, groups of 64, zero points", FormatClass::codes, 4, 64, true, 0, 0.5, 0.9},
+    {"q4z-128", "4 bits, groups of 128, zero points", FormatClass::codes, 4, 128, true, 0, 0.7, 0.9},
 };
 
 int64_t Format::blockBytes() const {
