@@ -11,14 +11,15 @@
 
 namespace sinter {
 
-// The kernels of a module for one target: an ELF image without relocations and imports, whose file offsets are its addresses.
+// The kernels of a module for one target: an ELF image without relocations and imports, whose file offsets are its
+// addresses.
 struct CompiledKernels {
   const Target *target;
   std::vector<uint8_t> image;
   // Per sched.kernel, in module order:
-  std::vector<uint64_t> entries;       // offset of the first instruction in the image
-  std::vector<uint32_t> scratchBytes;  // per thread
-  std::vector<uint32_t> stackBytes;    // worst case
+  std::vector<uint64_t> entries;      // offset of the first instruction in the image
+  std::vector<uint32_t> scratchBytes; // per thread
+  std::vector<uint32_t> stackBytes;   // worst case
 };
 
 llvm::Expected<CompiledKernels> compileKernels(mlir::ModuleOp module, const Target &target);

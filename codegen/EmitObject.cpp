@@ -1,6 +1,6 @@
-// Translates kernels from the LLVM dialect to LLVM IR, optimizes them, and emits code. Vectors are written by the builders,
-// so LLVM's vectorizers stay off. The library is declared empty: no pass may turn a loop into a call of memcpy or memset.
-// Sizes of stack frames come from LLVM's own remarks.
+// Translates kernels from the LLVM dialect to LLVM IR, optimizes them, and emits code. Vectors are written by the
+// builders, so LLVM's vectorizers stay off. The library is declared empty: no pass may turn a loop into a call of
+// memcpy or memset. Sizes of stack frames come from LLVM's own remarks.
 
 #include "codegen/EmitObject.h"
 
@@ -21,7 +21,8 @@
 
 namespace sinter {
 
-// What a frame may need beyond the size that LLVM reports: the return address, and the gap of realigning it to a register.
+// What a frame may need beyond the size that LLVM reports: the return address, and the gap of realigning it to a
+// register.
 static constexpr uint32_t kFrameOverhead = 8 + 64;
 
 namespace {
@@ -68,7 +69,7 @@ static void setAttributes(llvm::Module &module, const Target &target) {
     function.addFnAttr("tune-cpu", target.cpu);
     function.addFnAttr("prefer-vector-width", std::to_string(8 * target.vectorBytes));
     function.addFnAttr("min-legal-vector-width", std::to_string(8 * target.vectorBytes));
-    // Denormals are numbers; a host that flushes them gets what its own setting says.
+    // Denormals are numbers: the runtime sets the mode that says so.
     function.addFnAttr("denormal-fp-math", "ieee,ieee");
     function.addFnAttr("warn-stack-size", "0");
   }
@@ -103,9 +104,10 @@ llvm::Expected<EmittedCode> emitCode(mlir::ModuleOp source, const Target &target
     return llvm::createStringError("target %s: %s", target.name.str().c_str(), error.c_str());
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard; // llvm.fmuladd fuses, nothing else does
-  options.MCOptions.AsmVerbose = true; // assembly names loops and spills
-  std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(
-      triple, "", target.features, options, llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Aggressive));
+  options.MCOptions.AsmVerbose = true;                  // assembly names loops and spills
+  std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(triple, "", target.features, options,
+                                                                          llvm::Reloc::PIC_, llvm::CodeModel::Small,
+                                                                          llvm::CodeGenOptLevel::Aggressive));
   if (!machine)
     return llvm::createStringError("target %s: LLVM cannot generate code for '%s'", target.name.str().c_str(),
                                    target.triple.str().c_str());

@@ -15,8 +15,8 @@ namespace sinter {
 enum class EmitKind { llvmIr, assembly, object };
 
 struct EmittedCode {
-  llvm::SmallVector<char, 0> bytes;          // text or an object file
-  llvm::StringMap<uint32_t> stackBytes;      // worst case per function; none: it uses no stack of its own
+  llvm::SmallVector<char, 0> bytes;     // text or an object file
+  llvm::StringMap<uint32_t> stackBytes; // worst case per function; none: it uses no stack of its own
 };
 
 llvm::Expected<EmittedCode> emitCode(mlir::ModuleOp module, const Target &target, EmitKind kind);

@@ -1,6 +1,6 @@
-// Conversions between f32 and the 16-bit float types as integer arithmetic: bf16 for every target, f16 for those without
-// the instructions. LLVM would call library functions (__extendhfsf2, __truncsfbf2), and kernels call nothing. Rounding is
-// to nearest even; denormal f16 numbers, infinities and NaNs convert as IEEE 754 says.
+// Conversions between f32 and the 16-bit float types as integer arithmetic: bf16 for every target, f16 for those
+// without the instructions. LLVM would call library functions (__extendhfsf2, __truncsfbf2), and kernels call nothing.
+// Rounding is to nearest even; denormal f16 numbers, infinities and NaNs convert as IEEE 754 says.
 
 #include "codegen/Lowering.h"
 
@@ -48,9 +48,7 @@ public:
   Value toBits(Value x) { return arith::BitcastOp::create(b, i32, x); }
   // A 16-bit float's bits, zero-extended, and back.
   Value widen(Value x) { return arith::ExtUIOp::create(b, i32, arith::BitcastOp::create(b, i16, x)); }
-  Value narrow(Value x, Type type) {
-    return arith::BitcastOp::create(b, type, arith::TruncIOp::create(b, i16, x));
-  }
+  Value narrow(Value x, Type type) { return arith::BitcastOp::create(b, type, arith::TruncIOp::create(b, i16, x)); }
 
 private:
   ImplicitLocOpBuilder b;
@@ -109,7 +107,8 @@ public:
     if (!getElementTypeOrSelf(op.getType()).isF32() || !(from.isBF16() || (f16 && from.isF16())))
       return rewriter.notifyMatchFailure(op, "the target converts these itself");
     Bits b(rewriter, op.getLoc(), op.getType());
-    rewriter.replaceOp(op, from.isBF16() ? extendBrain(b, op.getIn()) : extendHalf(b, op.getIn(), rewriter, op.getLoc()));
+    rewriter.replaceOp(op,
+                       from.isBF16() ? extendBrain(b, op.getIn()) : extendHalf(b, op.getIn(), rewriter, op.getLoc()));
     return success();
   }
 
@@ -153,6 +152,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<Pass> createExpandHalfPass(const Target &target) { return std::make_unique<ExpandHalf>(!target.nativeHalf); }
+std::unique_ptr<Pass> createExpandHalfPass(const Target &target) {
+  return std::make_unique<ExpandHalf>(!target.nativeHalf);
+}
 
 } // namespace sinter

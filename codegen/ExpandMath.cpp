@@ -1,5 +1,6 @@
-// Replaces functions of the math dialect by arithmetic, so that kernels call no library and give the same bits everywhere
-// that has the same instructions. All of it works on f32, scalars and vectors alike. Measured against long double:
+// Replaces functions of the math dialect by arithmetic, so that kernels call no library and give the same bits
+// everywhere that has the same instructions. All of it works on f32, scalars and vectors alike. Measured against long
+// double:
 //
 //   exp        below 2 ulp; results under 2^-125 are 0 (x < -86.9), from 88.73 on infinity; NaN stays NaN
 //   sin, cos   below 1 ulp or 1e-9 for |x| < 2^30: reduced and evaluated in f64, since positions times frequencies
@@ -91,7 +92,8 @@ struct ExpandExp : OpRewritePattern<math::ExpOp> {
     Value r = a.fma(n, -0.693359375, x);
     r = a.fma(n, 2.12194440054690583e-4, r);
     // e^r = 1 + r + r^2 q(r)
-    Value q = a.polynomial(r, {0.5, 0.16666576998242924, 0.04166655462787742, 0.008363177629994445, 0.0013926181810533572});
+    Value q =
+        a.polynomial(r, {0.5, 0.16666576998242924, 0.04166655462787742, 0.008363177629994445, 0.0013926181810533572});
     Value p = a.add(a.fma(a.mul(r, r), q, r), a.constant(type, 1));
     // 2 p times 2^(n - 1): n = 128 must not overflow on the way, and n = -126 gives a factor of 0.
     Value exponent = arith::ShLIOp::create(a.b, a.bits(shifted, rewriter.getI32Type()), a.integer(i32, 23));
@@ -116,10 +118,11 @@ template <typename Op, int64_t quarter> struct ExpandSine : OpRewritePattern<Op>
     Value n = a.sub(shifted, a.constant(f64, kRoundF64));
     Value r = a.sub(x, a.mul(n, 1.5707963267948966));
     Value z = a.mul(r, r);
-    Value sine = a.polynomial(z, {1, -0.1666666666385529, 0.008333331874710193, -0.00019840086735379485, 2.724992580256319e-06});
+    Value sine =
+        a.polynomial(z, {1, -0.1666666666385529, 0.008333331874710193, -0.00019840086735379485, 2.724992580256319e-06});
     sine = a.mul(sine, r);
-    Value cosine =
-        a.polynomial(z, {1, -0.5, 0.0416666666643212, -0.0013888887672016776, 2.4800600377152256e-05, -2.7300959203487106e-07});
+    Value cosine = a.polynomial(
+        z, {1, -0.5, 0.0416666666643212, -0.0013888887672016776, 2.4800600377152256e-05, -2.7300959203487106e-07});
     // n mod 4 says which of the two, and with which sign.
     Value turn = arith::AddIOp::create(a.b, a.bits(shifted, rewriter.getI64Type()), a.integer(i64, quarter));
     Value swap = arith::CmpIOp::create(a.b, arith::CmpIPredicate::ne,

@@ -1,6 +1,6 @@
-// Compiles kernels for one target: builders make functions, the lowering makes LLVM dialect of them, LLVM an object file,
-// LLD an image. Everything happens in an MLIR context of its own, into which specs travel as text, so that targets can be
-// compiled on several threads at once and the caller's context needs no other dialects.
+// Compiles kernels for one target: builders make functions, the lowering makes LLVM dialect of them, LLVM an object
+// file, LLD an image. Everything happens in an MLIR context of its own, into which specs travel as text, so that
+// targets can be compiled on several threads at once and the caller's context needs no other dialects.
 
 #include "codegen/KernelCompiler.h"
 
@@ -43,9 +43,11 @@ static DialectRegistry dialects() {
   return registry;
 }
 
-KernelCompiler::KernelCompiler(const Target &target) : target(target), context(dialects(), MLIRContext::Threading::DISABLED) {
-  context.loadDialect<tx::TxDialect, kern::KernDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect, scf::SCFDialect,
-                      memref::MemRefDialect, vector::VectorDialect, cf::ControlFlowDialect, LLVM::LLVMDialect>();
+KernelCompiler::KernelCompiler(const Target &target)
+    : target(target), context(dialects(), MLIRContext::Threading::DISABLED) {
+  context.loadDialect<tx::TxDialect, kern::KernDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect,
+                      scf::SCFDialect, memref::MemRefDialect, vector::VectorDialect, cf::ControlFlowDialect,
+                      LLVM::LLVMDialect>();
   module = ModuleOp::create(UnknownLoc::get(&context));
   context.getDiagEngine().registerHandler([this](Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Error && errors.empty())
@@ -89,7 +91,8 @@ llvm::Error KernelCompiler::simplify() {
 
 llvm::Error KernelCompiler::lower() {
   PassManager passes(&context);
-  passes.enableVerifier(false); // What builders made was verified; checking again after each pass costs a tenth of the time.
+  // What builders made was verified; checking again after each pass costs a tenth of the time.
+  passes.enableVerifier(false);
   addLoweringPasses(passes, target);
   return failed(passes.run(*module)) ? failure("the kernels do not lower to LLVM") : llvm::Error::success();
 }

@@ -12,7 +12,8 @@
 
 namespace sinter {
 
-// Add kernels, then compile or print, once. Works in an MLIR context of its own, so that several can work at the same time.
+// Add kernels, then compile or print, once. Works in an MLIR context of its own, so that several can work at the same
+// time.
 class KernelCompiler {
 public:
   explicit KernelCompiler(const Target &target);

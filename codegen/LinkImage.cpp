@@ -1,6 +1,6 @@
 // Links an object file to a shared object, with LLD in this process, and checks what the runtime relies on: one segment
-// holds code and constants, its addresses are file offsets, and nothing is left to relocate or to import. Such a file runs
-// wherever it is mapped, and is still an ELF file that disassemblers and profilers understand.
+// holds code and constants, its addresses are file offsets, and nothing is left to relocate or to import. Such a file
+// runs wherever it is mapped, and is still an ELF file that disassemblers and profilers understand.
 
 #include "codegen/LinkImage.h"
 
@@ -19,24 +19,31 @@ namespace sinter {
 
 using llvm::object::ELF64LEFile;
 
+// Nothing may be undefined, writable or padded to pages.
+static constexpr const char *kFlags[] = {"ld.lld",          "-shared",           "-zdefs",         "-zrodynamic",
+                                         "-znorelro",       "-znoseparate-code", "--no-rosegment", "--hash-style=sysv",
+                                         "--build-id=none", "--strip-all"};
+
 // Runs LLD. It keeps state in globals, so one call at a time.
-static llvm::Error runLinker(llvm::StringRef input, llvm::StringRef output, llvm::StringRef script, llvm::StringRef what) {
+static llvm::Error runLinker(llvm::StringRef input, llvm::StringRef output, llvm::StringRef script,
+                             llvm::StringRef what) {
   static std::mutex mutex;
   std::lock_guard<std::mutex> lock(mutex);
   std::string in = input.str(), out = output.str(), scriptArg = script.str();
-  const char *args[] = {"ld.lld", "-shared", "-T", scriptArg.c_str(), "-z", "defs", "-z", "rodynamic", "-z", "norelro", "-z",
-                        "noseparate-code", "--no-rosegment", "--hash-style=sysv", "--build-id=none", "--strip-all", "--no-undefined",
-                        "-o", out.c_str(), in.c_str()};
+  llvm::SmallVector<const char *> args(std::begin(kFlags), std::end(kFlags));
+  args.append({"-T", scriptArg.c_str(), "-o", out.c_str(), in.c_str()});
   std::string messages;
   llvm::raw_string_ostream stream(messages);
   lld::Result result = lld::lldMain(args, stream, stream, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0)
-    return llvm::createStringError("%s: linking failed: %s", what.str().c_str(), llvm::StringRef(messages).trim().str().c_str());
+    return llvm::createStringError("%s: linking failed: %s", what.str().c_str(),
+                                   llvm::StringRef(messages).trim().str().c_str());
   return llvm::Error::success();
 }
 
 // Constants go between the headers and the code; unwind tables go away.
-static constexpr llvm::StringLiteral kScript = R"(PHDRS { image PT_LOAD FILEHDR PHDRS FLAGS(5); dynamic PT_DYNAMIC FLAGS(4); }
+static constexpr llvm::StringLiteral kScript =
+    R"(PHDRS { image PT_LOAD FILEHDR PHDRS FLAGS(5); dynamic PT_DYNAMIC FLAGS(4); }
 SECTIONS {
   . = SIZEOF_HEADERS;
   .dynsym : { *(.dynsym) } :image
@@ -120,8 +127,12 @@ llvm::Expected<LinkedImage> linkImage(llvm::ArrayRef<char> object, llvm::StringR
     return result;
   };
   llvm::SmallString<128> input = path("kernels.o"), script = path("kernels.ld"), output = path("kernels.so");
-  for (auto [name, text] : {std::pair(input, llvm::StringRef(object.data(), object.size())), std::pair(script, llvm::StringRef(kScript))})
-    if (llvm::Error error = llvm::writeToOutput(name, [text = text](llvm::raw_ostream &out) { out << text; return llvm::Error::success(); }))
+  for (auto [name, text] :
+       {std::pair(input, llvm::StringRef(object.data(), object.size())), std::pair(script, llvm::StringRef(kScript))})
+    if (llvm::Error error = llvm::writeToOutput(name, [text = text](llvm::raw_ostream &out) {
+          out << text;
+          return llvm::Error::success();
+        }))
       return std::move(error);
   if (llvm::Error error = runLinker(input, output, script, what))
     return std::move(error);

@@ -1,7 +1,7 @@
-// Gives kernel functions the signature of runtime/kernel_abi.h, and turns kern.binding, kern.scratch and kern.scalar into
-// loads from its arguments. Bindings become memref descriptors around the loaded pointer; casts between a descriptor and
-// its memref vanish when memref ops are lowered. The loads stand at the function's entry, marked invariant: nothing that a
-// kernel stores changes its arguments.
+// Gives kernel functions the signature of runtime/kernel_abi.h, and turns kern.binding, kern.scratch and kern.scalar
+// into loads from its arguments. Bindings become memref descriptors around the loaded pointer; casts between a
+// descriptor and its memref vanish when memref ops are lowered. The loads stand at the function's entry, marked
+// invariant: nothing that a kernel stores changes its arguments.
 
 #include "codegen/Lowering.h"
 

@@ -1,6 +1,6 @@
-// Products of f32 rows with packed f32, f16 or bf16 weights: per column, one vector of weights per register of outputs, one
-// broadcast activation per row, one multiply-add each. Tiles with few sums would wait for the latency of the multiply-add,
-// so they keep several partial sums, each for every second or fourth column.
+// Products of f32 rows with packed f32, f16 or bf16 weights: per column, one vector of weights per register of outputs,
+// one broadcast activation per row, one multiply-add each. Tiles with few sums would wait for the latency of the
+// multiply-add, so they keep several partial sums, each for every second or fourth column.
 
 #include "codegen/kernels/Product.h"
 
@@ -21,8 +21,8 @@ constexpr int64_t kInFlight = 8;
 class FloatProduct {
 public:
   FloatProduct(KernelBuilder &b, const ProductOperands &operands, const ProductTile &tile)
-      : b(b), operands(operands), tile(tile), lanes(b.lanes()), vectors(tile.outputs / lanes), sums(tile.rows * vectors),
-        chains(sums >= kInFlight ? 1 : std::min(kStep, kInFlight / sums)) {}
+      : b(b), operands(operands), tile(tile), lanes(b.lanes()), vectors(tile.outputs / lanes),
+        sums(tile.rows * vectors), chains(sums >= kInFlight ? 1 : std::min(kStep, kInFlight / sums)) {}
 
   Values run() {
     int64_t columns = operands.columns, whole = columns / kStep * kStep;

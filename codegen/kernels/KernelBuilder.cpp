@@ -1,5 +1,5 @@
-// The short names that builders of kernels use. Nothing here decides anything: each method creates the one or two ops its
-// name says.
+// The short names that builders of kernels use. Nothing here decides anything: each method creates the one or two ops
+// its name says.
 
 #include "codegen/kernels/KernelBuilder.h"
 
@@ -30,10 +30,12 @@ Value KernelBuilder::i32(int32_t value) { return arith::ConstantOp::create(*this
 Value KernelBuilder::f32(float value) { return arith::ConstantOp::create(*this, getF32FloatAttr(value)); }
 
 Value KernelBuilder::splat(int64_t width, int32_t value) {
-  return arith::ConstantOp::create(*this, DenseElementsAttr::get(vectorType(width, getI32Type()), getI32IntegerAttr(value)));
+  return arith::ConstantOp::create(*this,
+                                   DenseElementsAttr::get(vectorType(width, getI32Type()), getI32IntegerAttr(value)));
 }
 Value KernelBuilder::splat(int64_t width, float value) {
-  return arith::ConstantOp::create(*this, DenseElementsAttr::get(vectorType(width, getF32Type()), getF32FloatAttr(value)));
+  return arith::ConstantOp::create(*this,
+                                   DenseElementsAttr::get(vectorType(width, getF32Type()), getF32FloatAttr(value)));
 }
 
 Value KernelBuilder::add(Value a, Value b) { return createOrFold<arith::AddIOp>(a, b); }
@@ -85,7 +87,9 @@ Value KernelBuilder::loadF32(Value memref, ValueRange at, int64_t width) {
   return arith::ExtFOp::create(*this, vectorType(width, getF32Type()), raw);
 }
 
-void KernelBuilder::store(Value vector, Value memref, ValueRange at) { vector::StoreOp::create(*this, vector, memref, at); }
+void KernelBuilder::store(Value vector, Value memref, ValueRange at) {
+  vector::StoreOp::create(*this, vector, memref, at);
+}
 
 void KernelBuilder::storeScalar(Value value, Value memref, ValueRange at) {
   memref::StoreOp::create(*this, value, memref, at);
@@ -132,7 +136,8 @@ void KernelBuilder::ifThen(Value condition, function_ref<void()> then) {
   then();
 }
 
-KernelBuilder::Values KernelBuilder::ifElse(Value condition, function_ref<Values()> then, function_ref<Values()> otherwise) {
+KernelBuilder::Values KernelBuilder::ifElse(Value condition, function_ref<Values()> then,
+                                            function_ref<Values()> otherwise) {
   scf::IfOp ifOp = scf::IfOp::create(
       *this, condition, [&](OpBuilder &, Location) { scf::YieldOp::create(*this, then()); },
       [&](OpBuilder &, Location) { scf::YieldOp::create(*this, otherwise()); });

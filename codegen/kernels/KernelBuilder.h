@@ -1,6 +1,6 @@
-// What builders of kernels write with: a function to fill, and short names for the ops they need most. Every shape is static
-// except the number of tokens, so remainders are vectors of an odd static width (twelve floats are a vector<12xf32>), which
-// LLVM splits well; there is no masking.
+// What builders of kernels write with: a function to fill, and short names for the ops they need most. Every shape is
+// static except the number of tokens, so remainders are vectors of an odd static width (twelve floats are a
+// vector<12xf32>), which LLVM splits well; there is no masking.
 #pragma once
 
 #include "codegen/targets/Target.h"
@@ -22,8 +22,8 @@ namespace sinter::kern {
 inline constexpr llvm::StringLiteral kKernelAttr = "kern.kernel";
 inline constexpr llvm::StringLiteral kScratchBytesAttr = "kern.scratch_bytes";
 
-// Creates `func.func @name(%begin: index, %end: index) attributes {kern.kernel, kern.scratch_bytes}` at the end of a module
-// and inserts into it. Call finish() last.
+// Creates `func.func @name(%begin: index, %end: index) attributes {kern.kernel, kern.scratch_bytes}` at the end of a
+// module and inserts into it. Call finish() last.
 class KernelBuilder : public mlir::ImplicitLocOpBuilder {
 public:
   using Value = mlir::Value;

@@ -1,7 +1,7 @@
-// The linear kernel: a packed matrix times the step's rows, with what is fused before and behind. A unit is one tile of 32
-// outputs (or a tile of gates and its tile of ups). Within it, the step's tokens are taken in blocks as high as the target's
-// register tile, and what remains in lower ones; a tile's weights come from memory once and stay in the cache for all
-// blocks. With one token there is one block, and the weights stream by.
+// The linear kernel: a packed matrix times the step's rows, with what is fused before and behind. A unit is one tile of
+// 32 outputs (or a tile of gates and its tile of ups). Within it, the step's tokens are taken in blocks as high as the
+// target's register tile, and what remains in lower ones; a tile's weights come from memory once and stay in the cache
+// for all blocks. With one token there is one block, and the weights stream by.
 
 #include "codegen/kernels/Kernels.h"
 #include "codegen/kernels/LinearEpilogue.h"

@@ -1,5 +1,5 @@
-// Finishes a tile of results on its way to memory. Rows are padded to 32 floats, so every store is whole; the residual may be
-// the buffer that is written, since each element is read just before it is stored.
+// Finishes a tile of results on its way to memory. Rows are padded to 32 floats, so every store is whole; the residual
+// may be the buffer that is written, since each element is read just before it is stored.
 
 #include "codegen/kernels/LinearEpilogue.h"
 

@@ -1,5 +1,5 @@
-// The product of some rows with some outputs of a packed matrix, emitted into a kernel under construction. Results stay in
-// registers; what becomes of them is the epilogue's.
+// The product of some rows with some outputs of a packed matrix, emitted into a kernel under construction. Results stay
+// in registers; what becomes of them is the epilogue's.
 #pragma once
 
 #include "codegen/kernels/KernelBuilder.h"
@@ -19,8 +19,8 @@ struct ProductOperands {
   mlir::Value floats = {};       // memref<?x(stride)xf32>
 };
 
-// Which part of the product: rows [firstRow, firstRow + rows) by outputs [firstOutput, firstOutput + outputs) of one packed
-// tile. The numbers without a type of their own are known when the kernel is built.
+// Which part of the product: rows [firstRow, firstRow + rows) by outputs [firstOutput, firstOutput + outputs) of one
+// packed tile. The numbers without a type of their own are known when the kernel is built.
 struct ProductTile {
   int64_t rows;
   int64_t outputs; // a multiple of the target's lanes

@@ -1,9 +1,9 @@
-// Products of 8-bit activation codes with packed 4- or 8-bit weight codes. Per group of columns the dot products are exact
-// integers; then one conversion, one multiplication with the activations' scale and one multiply-add with the weights'
-// scales bring them into f32 sums. Lanes are outputs, so nothing is ever added across lanes. A symmetric format's zero
-// point costs nothing: the integer sums start at -zero * sum(activations), which the quantizer left in `sums`. A stored zero
-// point takes one more multiply-add per group. The order of additions does not depend on the tile's shape, so one token
-// gives the same bits alone as among others.
+// Products of 8-bit activation codes with packed 4- or 8-bit weight codes. Per group of columns the dot products are
+// exact integers; then one conversion, one multiplication with the activations' scale and one multiply-add with the
+// weights' scales bring them into f32 sums. Lanes are outputs, so nothing is ever added across lanes. A symmetric
+// format's zero point costs nothing: the integer sums start at -zero * sum(activations), which the quantizer left in
+// `sums`. A stored zero point takes one more multiply-add per group. The order of additions does not depend on the
+// tile's shape, so one token gives the same bits alone as among others.
 
 #include "codegen/kernels/Product.h"
 
@@ -20,7 +20,8 @@ constexpr int64_t kUnrolledColumns = 32;
 class QuantizedProduct {
 public:
   QuantizedProduct(KernelBuilder &b, const ProductOperands &operands, const ProductTile &tile)
-      : b(b), operands(operands), format(operands.format), tile(tile), lanes(b.lanes()), vectors(tile.outputs / lanes) {}
+      : b(b), operands(operands), format(operands.format), tile(tile), lanes(b.lanes()), vectors(tile.outputs / lanes) {
+  }
 
   Values run() {
     int64_t groups = format.groups(operands.columns);
@@ -48,7 +49,8 @@ private:
   Values dotGroup(Value group, Value block) {
     Values sums;
     for (int64_t t = 0; t < tile.rows; ++t) {
-      Value start = format.hasZeros ? b.splat(lanes, 0) : b.broadcast(b.loadScalar(operands.sums, {row(t), group}), lanes);
+      Value start =
+          format.hasZeros ? b.splat(lanes, 0) : b.broadcast(b.loadScalar(operands.sums, {row(t), group}), lanes);
       sums.append(vectors, start);
     }
     int64_t headBytes = kTileRows * 2 * (format.hasZeros ? 2 : 1);
@@ -58,8 +60,8 @@ private:
       return dotPiece(codes, quads, format.group, sums);
     int64_t pieceBytes = kUnrolledColumns * kTileRows * format.bits / 8;
     return b.loop(b.index(0), b.index(format.group / kUnrolledColumns), 1, sums, [&](Value piece, ValueRange now) {
-      return dotPiece(b.add(codes, b.mul(piece, pieceBytes)), b.add(quads, b.mul(piece, kUnrolledColumns / 4)), kUnrolledColumns,
-                      now);
+      return dotPiece(b.add(codes, b.mul(piece, pieceBytes)), b.add(quads, b.mul(piece, kUnrolledColumns / 4)),
+                      kUnrolledColumns, now);
     });
   }
 
@@ -70,7 +72,8 @@ private:
     for (int64_t load = 0; load < columns / 4 / quadsPerLoad; ++load) {
       SmallVector<Values> weights; // [v][q]
       for (int64_t v = 0; v < vectors; ++v)
-        weights.push_back(unpack(b.load(operands.weights, b.add(codes, (load * kTileRows + v * lanes) * 4), 4 * lanes)));
+        weights.push_back(
+            unpack(b.load(operands.weights, b.add(codes, (load * kTileRows + v * lanes) * 4), 4 * lanes)));
       for (int64_t q = 0; q < quadsPerLoad; ++q)
         for (int64_t t = 0; t < tile.rows; ++t) {
           Value four = b.loadScalar(operands.codes, {row(t), b.add(quads, load * quadsPerLoad + q)});
@@ -105,12 +108,14 @@ private:
       Value scale = b.loadF32(operands.weightScales, b.add(scaleAt, v * lanes), lanes);
       weightScales.push_back(scale);
       if (format.hasZeros)
-        weightOffsets.push_back(b.mulf(scale, b.loadF32(operands.weightScales, b.add(scaleAt, kTileRows + v * lanes), lanes)));
+        weightOffsets.push_back(
+            b.mulf(scale, b.loadF32(operands.weightScales, b.add(scaleAt, kTileRows + v * lanes), lanes)));
     }
     Values after;
     for (int64_t t = 0; t < tile.rows; ++t) {
       Value scale = b.broadcast(b.loadScalar(operands.scales, {row(t), group}), lanes);
-      Value offset = format.hasZeros ? b.broadcast(b.negf(b.loadScalar(operands.sums, {row(t), group})), lanes) : Value();
+      Value offset =
+          format.hasZeros ? b.broadcast(b.negf(b.loadScalar(operands.sums, {row(t), group})), lanes) : Value();
       for (int64_t v = 0; v < vectors; ++v) {
         Value dot = arith::SIToFPOp::create(b, b.vectorType(lanes, b.getF32Type()), dots[t * vectors + v]);
         Value sum = b.fma(b.mulf(dot, scale), weightScales[v], before[t * vectors + v]);

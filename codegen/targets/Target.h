@@ -18,14 +18,14 @@ struct RegisterTile {
 };
 
 struct Target {
-  llvm::StringRef name;       // "x86-64-avx2": in packages, --target, SINTER_ISA
-  llvm::StringRef triple;     // LLVM's
-  llvm::StringRef cpu;        // what LLVM tunes for
-  llvm::StringRef features;   // LLVM's, "+avx2,+fma"
-  uint64_t requiredFeatures;  // package::CpuFeature bits
-  uint32_t priority;          // the loader takes the highest that the CPU runs
-  int vectorBytes;            // of one register
-  bool nativeHalf;            // converts f16 <-> f32 in hardware
+  llvm::StringRef name;      // "x86-64-avx2": in packages, --target, SINTER_ISA
+  llvm::StringRef triple;    // LLVM's
+  llvm::StringRef cpu;       // what LLVM tunes for
+  llvm::StringRef features;  // LLVM's, "+avx2,+fma"
+  uint64_t requiredFeatures; // package::CpuFeature bits
+  uint32_t priority;         // the loader takes the highest that the CPU runs
+  int vectorBytes;           // of one register
+  bool nativeHalf;           // converts f16 <-> f32 in hardware
   // From most tokens to one; a step's tokens are split into as many of the first as fit, then of the second, and so on.
   llvm::ArrayRef<RegisterTile> quantizedTiles; // products of 8-bit codes
   llvm::ArrayRef<RegisterTile> floatTiles;

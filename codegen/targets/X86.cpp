@@ -1,11 +1,14 @@
 // x86-64, at three levels. What matters to a product of 8-bit codes:
 //
-//   SSE2      16 registers of 4 floats. No FMA, no f16 conversions. `pmaddwd` multiplies pairs of 16-bit integers and adds
-//             them: codes and activations are split into their even and odd bytes, widened in place by masks and shifts.
-//   AVX2      16 registers of 8 floats, FMA, f16 conversions. `pmaddubsw` multiplies u8 by s8 and adds pairs into 16 bits,
+//   SSE2      16 registers of 4 floats. No FMA, no f16 conversions. `pmaddwd` multiplies pairs of 16-bit integers and
+//   adds
+//             them: codes and activations are split into their even and odd bytes, widened in place by masks and
+//             shifts.
+//   AVX2      16 registers of 8 floats, FMA, f16 conversions. `pmaddubsw` multiplies u8 by s8 and adds pairs into 16
+//   bits,
 //             saturating: exact only while max_code * 127 * 2 fits. For 4-bit codes eight of its results fit in 16 bits
-//             together, before one `pmaddwd` with ones widens them. 8-bit codes are taken apart into two such halves, of
-//             which the upper is widened by a `pmaddwd` with sixteens.
+//             together, before one `pmaddwd` with ones widens them. 8-bit codes are taken apart into two such halves,
+//             of which the upper is widened by a `pmaddwd` with sixteens.
 //   AVX-512   32 registers of 16 floats; VNNI's `vpdpbusd` is kern.dot in one instruction.
 //
 // Baseline features of the CPU named in a row would let LLVM use more than the loader checks for, so code is generated
@@ -27,10 +30,10 @@ namespace {
 
 // The instructions that one level has, for one register of sums.
 struct DotInstructions {
-  int64_t lanes;            // i32 sums per register
-  StringRef direct;         // i32 sums += u8 x s8 by fours; empty if there is none
-  StringRef bytePairs;      // u8 x s8 -> i16 by pairs, saturating; empty if there is none
-  StringRef wordPairs;      // i16 x i16 -> i32 by pairs
+  int64_t lanes;       // i32 sums per register
+  StringRef direct;    // i32 sums += u8 x s8 by fours; empty if there is none
+  StringRef bytePairs; // u8 x s8 -> i16 by pairs, saturating; empty if there is none
+  StringRef wordPairs; // i16 x i16 -> i32 by pairs
 };
 
 constexpr DotInstructions kSse2 = {4, "", "", "llvm.x86.sse2.pmadd.wd"};
@@ -76,7 +79,8 @@ public:
     Value odd = intrinsic(use.wordPairs, sums(), {c.second, a.second});
     return add(acc, add(even, odd));
   }
-  // Several dot products. Pairs are summed in 16 bits, each where its own op stood, so that its operands need not live on.
+  // Several dot products. Pairs are summed in 16 bits, each where its own op stood, so that its operands need not live
+  // on.
   Value chain(Value acc, ArrayRef<Operation *> at, ArrayRef<std::pair<Value, Value>> links, bool wide) {
     Value low, high;
     auto addPairs = [&](Value &total, Value codes, Value activations) {
@@ -99,15 +103,16 @@ private:
   const DotInstructions &use;
 };
 
-// Lowers kern.dot, register by register. A dot whose only use is another dot's accumulator is left to that one, as long as
-// the sums of the chain still fit in 16 bits.
+// Lowers kern.dot, register by register. A dot whose only use is another dot's accumulator is left to that one, as long
+// as the sums of the chain still fit in 16 bits.
 class LowerDot : public OpRewritePattern<kern::DotOp> {
 public:
   LowerDot(MLIRContext *context, const DotInstructions &use) : OpRewritePattern(context), use(use) {}
 
   LogicalResult matchAndRewrite(kern::DotOp op, PatternRewriter &rewriter) const override {
     if (room(op) && op->hasOneUse())
-      if (kern::DotOp user = dyn_cast<kern::DotOp>(*op->user_begin()); user && user.getAcc() == op.getResult() && joins(op, user))
+      if (kern::DotOp user = dyn_cast<kern::DotOp>(*op->user_begin());
+          user && user.getAcc() == op.getResult() && joins(op, user))
         return rewriter.notifyMatchFailure(op, "part of a longer chain of products");
     SmallVector<kern::DotOp> links = {op};
     for (int64_t left = room(op) - 1; left > 0; --left) {
@@ -121,13 +126,15 @@ public:
     int64_t lanes = op.getAcc().getType().getNumElements();
     Value result = links.front().getAcc();
     if (lanes == use.lanes) {
-      result = lowerOne(rewriter, links, [](Value v, int64_t) { return v; }, result, 0);
+      result = lowerOne(
+          rewriter, links, [](Value v, int64_t) { return v; }, result, 0);
     } else if (lanes % use.lanes == 0) {
       Value whole = result;
       for (int64_t from = 0; from < lanes; from += use.lanes) {
         auto piece = [&](Value v, int64_t at) -> Value {
           int64_t width = cast<VectorType>(v.getType()).getNumElements() / (lanes / use.lanes);
-          return vector::ExtractStridedSliceOp::create(rewriter, op.getLoc(), v, ArrayRef<int64_t>{at / use.lanes * width},
+          return vector::ExtractStridedSliceOp::create(rewriter, op.getLoc(), v,
+                                                       ArrayRef<int64_t>{at / use.lanes * width},
                                                        ArrayRef<int64_t>{width}, ArrayRef<int64_t>{1});
         };
         Value part = lowerOne(rewriter, links, piece, whole, from);
@@ -155,8 +162,8 @@ private:
     return a.getMaxCode() == b.getMaxCode() && a->getBlock() == b->getBlock();
   }
 
-  Value lowerOne(PatternRewriter &rewriter, ArrayRef<kern::DotOp> links, function_ref<Value(Value, int64_t)> piece, Value acc,
-                 int64_t from) const {
+  Value lowerOne(PatternRewriter &rewriter, ArrayRef<kern::DotOp> links, function_ref<Value(Value, int64_t)> piece,
+                 Value acc, int64_t from) const {
     kern::DotOp op = links.back();
     DotEmitter emit(rewriter, op.getLoc(), use);
     SmallVector<std::pair<Value, Value>> operands;
@@ -185,12 +192,12 @@ template <const DotInstructions &use> void addDotPatterns(RewritePatternSet &pat
 constexpr uint64_t bits(package::CpuFeature feature) { return static_cast<uint64_t>(feature); }
 constexpr uint64_t kAvx2Features = bits(package::CpuFeature::avx2) | bits(package::CpuFeature::fma) |
                                    bits(package::CpuFeature::f16c) | bits(package::CpuFeature::bmi2);
-constexpr uint64_t kAvx512Features = kAvx2Features | bits(package::CpuFeature::avx512f) | bits(package::CpuFeature::avx512bw) |
-                                     bits(package::CpuFeature::avx512dq) | bits(package::CpuFeature::avx512vl) |
-                                     bits(package::CpuFeature::avx512vnni);
+constexpr uint64_t kAvx512Features = kAvx2Features | bits(package::CpuFeature::avx512f) |
+                                     bits(package::CpuFeature::avx512bw) | bits(package::CpuFeature::avx512dq) |
+                                     bits(package::CpuFeature::avx512vl) | bits(package::CpuFeature::avx512vnni);
 
-// Sums, the weights at hand and a broadcast activation should fit in the registers. Quantized tiles need two sums each, an
-// integer and a float. The tile of one token takes all 32 outputs if it can, since weights then stream in order.
+// Sums, the weights at hand and a broadcast activation should fit in the registers. Quantized tiles need two sums each,
+// an integer and a float. The tile of one token takes all 32 outputs if it can, since weights then stream in order.
 constexpr RegisterTile kSse2Quantized[] = {{4, 4}, {2, 4}, {1, 8}};
 constexpr RegisterTile kSse2Floats[] = {{4, 8}, {2, 16}, {1, 32}};
 constexpr RegisterTile kAvx2Quantized[] = {{4, 8}, {2, 16}, {1, 32}};

@@ -1,5 +1,5 @@
-// Images and errors: what the runtime relies on in an image, that the same kernels always give the same bytes, and what is
-// said about specs that cannot be built. All targets, whether this machine runs them or not.
+// Images and errors: what the runtime relies on in an image, that the same kernels always give the same bytes, and what
+// is said about specs that cannot be built. All targets, whether this machine runs them or not.
 
 #include "KernelHarness.h"
 
@@ -22,11 +22,10 @@ sched.kernel @decode #kern.linear<rows = 96, columns = 96, format = "q4", fused_
 
 class CompileTest : public testing::TestWithParam<const Target *> {
 protected:
-  CompileTest() {
-    context.loadDialect<tx::TxDialect, kern::KernDialect, sched::SchedDialect>();
-  }
+  CompileTest() { context.loadDialect<tx::TxDialect, kern::KernDialect, sched::SchedDialect>(); }
   llvm::Expected<CompiledKernels> compile(const std::string &text) {
-    mlir::OwningOpRef<mlir::ModuleOp> module = mlir::parseSourceString<mlir::ModuleOp>(text, mlir::ParserConfig(&context));
+    mlir::OwningOpRef<mlir::ModuleOp> module =
+        mlir::parseSourceString<mlir::ModuleOp>(text, mlir::ParserConfig(&context));
     return compileKernels(*module, *GetParam());
   }
   std::string errorOf(const std::string &spec) {
@@ -71,7 +70,8 @@ TEST_P(CompileTest, ReportsScratchAndStackPerKernel) {
 }
 
 TEST_P(CompileTest, SameBytesEveryTimeAndOnAnyThread) {
-  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::parseSourceString<mlir::ModuleOp>(kKernels, mlir::ParserConfig(&context));
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      mlir::parseSourceString<mlir::ModuleOp>(kKernels, mlir::ParserConfig(&context));
   std::vector<uint8_t> images[3];
   auto compileInto = [&](std::vector<uint8_t> &image) {
     image = llvm::cantFail(compileKernels(*module, *GetParam())).image;
@@ -90,8 +90,9 @@ TEST_P(CompileTest, RejectsSpecsWithReasons) {
             target + "unknown format 'q3', expected one of " + formatNames());
   EXPECT_EQ(errorOf("#kern.linear<rows = 8, columns = 8, format = \"f32\", glu = silu, bias = true>"),
             target + "a gated product has no bias: there would be two");
-  EXPECT_EQ(errorOf("#kern.linear<rows = 8, columns = 8, format = \"q8\", norm = <kind = rms, epsilon = 1.0e-5 : f32>>"),
-            target + "norm needs fused_rows where the input is quantized");
+  EXPECT_EQ(
+      errorOf("#kern.linear<rows = 8, columns = 8, format = \"q8\", norm = <kind = rms, epsilon = 1.0e-5 : f32>>"),
+      target + "norm needs fused_rows where the input is quantized");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CompileTest, testing::ValuesIn([] {
@@ -120,11 +121,13 @@ std::vector<std::string> parsed(llvm::StringRef text) {
 TEST(TargetTest, NamesSelectFromTheTable) {
   std::vector<std::string> all = {"x86-64", "x86-64-avx2", "x86-64-avx512vnni"};
   EXPECT_EQ(parsed("all"), all);
-  EXPECT_EQ(parsed("x86-64-avx2, x86-64"), (std::vector<std::string>{"x86-64", "x86-64-avx2"})) << "in the table's order";
+  EXPECT_EQ(parsed("x86-64-avx2, x86-64"), (std::vector<std::string>{"x86-64", "x86-64-avx2"}))
+      << "in the table's order";
   EXPECT_EQ(parsed("x86-64,all"), all) << "each once";
   EXPECT_EQ(parsed("native").size(), 1u);
-  EXPECT_EQ(parsed("z80"), std::vector<std::string>{
-                               "unknown target 'z80', expected all, native, or x86-64, x86-64-avx2, x86-64-avx512vnni"});
+  EXPECT_EQ(parsed("z80"),
+            std::vector<std::string>{
+                "unknown target 'z80', expected all, native, or x86-64, x86-64-avx2, x86-64-avx512vnni"});
   EXPECT_EQ(parsed("").size(), 1u);
 }
 

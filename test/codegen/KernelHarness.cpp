@@ -1,5 +1,5 @@
-// Parses "sched.kernel @k <spec>", compiles it, copies the image into memory of its own and makes that executable, as the
-// runtime does with the pages of a package.
+// Parses "sched.kernel @k <spec>", compiles it, copies the image into memory of its own and makes that executable, as
+// the runtime does with the pages of a package.
 
 #include "KernelHarness.h"
 
@@ -92,7 +92,8 @@ void CompiledKernel::run(const std::vector<void *> &bindings, uint32_t units, si
   for (uint64_t part = 0; part < parts; ++part) {
     GuardedBytes scratch(scratchBytes());
     std::memset(scratch.data(), 0xff, scratchBytes());
-    kernel(&args, static_cast<uint32_t>(units * part / parts), static_cast<uint32_t>(units * (part + 1) / parts), scratch.data());
+    kernel(&args, static_cast<uint32_t>(units * part / parts), static_cast<uint32_t>(units * (part + 1) / parts),
+           scratch.data());
   }
 }
 

@@ -15,13 +15,15 @@ namespace sinter::test {
 // Targets whose code this machine runs, from the baseline up.
 std::vector<const Target *> runnableTargets();
 
-// Bytes that end where a page without access begins, so that reading or writing past them is a crash. The start is aligned
-// to 64 bytes, so sizes that are no multiple of 64 leave a gap before that page.
+// Bytes that end where a page without access begins, so that reading or writing past them is a crash. The start is
+// aligned to 64 bytes, so sizes that are no multiple of 64 leave a gap before that page.
 class GuardedBytes {
 public:
   explicit GuardedBytes(size_t size);
   ~GuardedBytes();
-  GuardedBytes(GuardedBytes &&other) : pages(other.pages), mapped(other.mapped), start(other.start) { other.pages = nullptr; }
+  GuardedBytes(GuardedBytes &&other) : pages(other.pages), mapped(other.mapped), start(other.start) {
+    other.pages = nullptr;
+  }
   GuardedBytes &operator=(GuardedBytes &&) = delete;
   uint8_t *data() const { return start; }
 
@@ -63,10 +65,12 @@ public:
   CompiledKernel &operator=(const CompiledKernel &) = delete;
 
   // Runs units [0, units), in `parts` calls partitioned as the runtime does, each with scratch memory full of NaNs.
-  void run(std::initializer_list<void *> bindings, uint32_t units, sinter_kernel_scalars scalars, uint32_t parts = 1) const {
+  void run(std::initializer_list<void *> bindings, uint32_t units, sinter_kernel_scalars scalars,
+           uint32_t parts = 1) const {
     run(std::vector<void *>(bindings), units, scalars, parts);
   }
-  void run(const std::vector<void *> &bindings, uint32_t units, sinter_kernel_scalars scalars, uint32_t parts = 1) const;
+  void run(const std::vector<void *> &bindings, uint32_t units, sinter_kernel_scalars scalars,
+           uint32_t parts = 1) const;
 
   uint32_t scratchBytes() const { return kernels.scratchBytes[0]; }
   uint32_t stackBytes() const { return kernels.stackBytes[0]; }

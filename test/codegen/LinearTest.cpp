@@ -1,7 +1,7 @@
-// The linear kernel in every format, on every target of this machine, with odd shapes, against a product in doubles of the
-// same packed bytes. Codes of activations are exact, so what differs is the order and rounding of f32 sums: a relative
-// error of a few times 2^-24 per addition, far below the tolerances here. The tests' packing is written out by hand from
-// the layout in dialects/Formats.h.
+// The linear kernel in every format, on every target of this machine, with odd shapes, against a product in doubles of
+// the same packed bytes. Codes of activations are exact, so what differs is the order and rounding of f32 sums: a
+// relative error of a few times 2^-24 per addition, far below the tolerances here. The tests' packing is written out by
+// hand from the layout in dialects/Formats.h.
 
 #include "KernelHarness.h"
 
@@ -51,7 +51,8 @@ Matrix makeQuantized(const Format &format, int64_t rows, int64_t columns, Random
 
 Matrix makeFloats(const Format &format, int64_t rows, int64_t columns, Random &random) {
   int64_t tiles = (rows + 31) / 32, size = format.bits / 8;
-  Matrix matrix = {rows, columns, std::vector<double>(rows * columns), std::vector<uint8_t>(tiles * columns * 32 * size)};
+  Matrix matrix = {rows, columns, std::vector<double>(rows * columns),
+                   std::vector<uint8_t>(tiles * columns * 32 * size)};
   for (int64_t n = 0; n < rows; ++n)
     for (int64_t k = 0; k < columns; ++k) {
       size_t at = ((n / 32 * columns + k) * 32 + n % 32) * size;
@@ -72,7 +73,8 @@ Matrix makeFloats(const Format &format, int64_t rows, int64_t columns, Random &r
 }
 
 Matrix makeMatrix(const Format &format, int64_t rows, int64_t columns, Random &random) {
-  return format.isQuantized() ? makeQuantized(format, rows, columns, random) : makeFloats(format, rows, columns, random);
+  return format.isQuantized() ? makeQuantized(format, rows, columns, random)
+                              : makeFloats(format, rows, columns, random);
 }
 
 // Rows of activations, as the kernel reads them and as numbers.
@@ -87,8 +89,9 @@ struct Activations {
 
 Activations makeActivations(const Format &format, int64_t tokens, int64_t columns, Random &random) {
   int64_t stride = kern::rowStride(columns), padded = format.paddedColumns(columns), groups = format.groups(columns);
-  Activations a = {std::vector<double>(tokens * columns), Buffer<float>(tokens * stride, 1e30f), Buffer<int8_t>(tokens * padded),
-                   Buffer<float>(tokens * groups),        Buffer<int32_t>(tokens * groups),       Buffer<float>(tokens * groups)};
+  Activations a = {std::vector<double>(tokens * columns), Buffer<float>(tokens * stride, 1e30f),
+                   Buffer<int8_t>(tokens * padded),       Buffer<float>(tokens * groups),
+                   Buffer<int32_t>(tokens * groups),      Buffer<float>(tokens * groups)};
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t g = 0; g < groups; ++g) {
       float scale = random.uniform(0.001f, 0.03f);
@@ -229,15 +232,17 @@ TEST_P(LinearTest, GatesPairsOfTiles) {
   std::vector<uint8_t> interleaved;
   for (int64_t tile = 0; tile < 2; ++tile)
     for (const Matrix *matrix : {&gate, &up})
-      interleaved.insert(interleaved.end(), matrix->bytes.begin() + tile * tileBytes, matrix->bytes.begin() + (tile + 1) * tileBytes);
+      interleaved.insert(interleaved.end(), matrix->bytes.begin() + tile * tileBytes,
+                         matrix->bytes.begin() + (tile + 1) * tileBytes);
   Buffer<uint8_t> packed(interleaved);
   for (auto [name, function] : activations)
     for (bool single : {false, true}) {
       // What follows the product is the same for all formats: the other activations need only one.
       if (function != silu && (single || format.kind != FormatClass::f32))
         continue;
-      CompiledKernel kernel(linearSpec(format, rows, columns, std::string(", glu = ") + name + (single ? ", single = true" : "")),
-                            target);
+      CompiledKernel kernel(
+          linearSpec(format, rows, columns, std::string(", glu = ") + name + (single ? ", single = true" : "")),
+          target);
       uint64_t tokens = single ? 1 : 9;
       Activations a = makeActivations(format, tokens, columns, random);
       Buffer<float> out(tokens * stride);
@@ -299,19 +304,18 @@ TEST_P(LinearTest, NormalizesAndQuantizesItsOwnRow) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, LinearTest,
-    testing::Combine(testing::ValuesIn(runnableTargets()), testing::ValuesIn([] {
-                       std::vector<const Format *> all;
-                       for (const Format &format : formats())
-                         all.push_back(&format);
-                       return all;
-                     }())),
-    [](const testing::TestParamInfo<LinearTest::ParamType> &info) {
-      std::string name = std::get<0>(info.param)->name.str() + "_" + std::string(std::get<1>(info.param)->name);
-      std::replace(name.begin(), name.end(), '-', '_');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(All, LinearTest, testing::Combine(testing::ValuesIn(runnableTargets()), testing::ValuesIn([] {
+                                                             std::vector<const Format *> all;
+                                                             for (const Format &format : formats())
+                                                               all.push_back(&format);
+                                                             return all;
+                                                           }())),
+                         [](const testing::TestParamInfo<LinearTest::ParamType> &info) {
+                           std::string name =
+                               std::get<0>(info.param)->name.str() + "_" + std::string(std::get<1>(info.param)->name);
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 } // namespace
 } // namespace sinter::test

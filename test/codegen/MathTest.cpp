@@ -1,5 +1,5 @@
-// What stands in for a math library in kernels, against long double, with the errors that ExpandMath.cpp states; and the
-// conversions of 16-bit floats, all of them, bit by bit. On every target of this machine.
+// What stands in for a math library in kernels, against long double, with the errors that ExpandMath.cpp states; and
+// the conversions of 16-bit floats, all of them, bit by bit. On every target of this machine.
 
 #include "KernelHarness.h"
 
@@ -63,7 +63,8 @@ TEST_P(MathTest, ExpIsWithinTwoUlp) {
 TEST_P(MathTest, ExpEnds) {
   std::vector<float> x = {0, -kInfinity, kInfinity, -1000, 1000, 88.73f, -90, 88.72f, std::nanf(""), 1};
   std::vector<float> y = apply(x, [](KernelBuilder &b, Value v) -> Value { return mlir::math::ExpOp::create(b, v); });
-  EXPECT_EQ(std::vector<float>(y.begin(), y.begin() + 7), (std::vector<float>{1, 0, kInfinity, 0, kInfinity, kInfinity, 0}));
+  EXPECT_EQ(std::vector<float>(y.begin(), y.begin() + 7),
+            (std::vector<float>{1, 0, kInfinity, 0, kInfinity, kInfinity, 0}));
   EXPECT_NEAR(y[7] / std::exp(static_cast<double>(x[7])), 1, 1e-6);
   EXPECT_TRUE(std::isnan(y[8]));
 }
@@ -112,11 +113,13 @@ std::vector<float> widenAll(const Target &target, llvm::function_ref<mlir::Type(
 }
 
 // Narrows numbers to a 16-bit type.
-std::vector<uint16_t> narrow(const Target &target, const std::vector<float> &x, llvm::function_ref<mlir::Type(KernelBuilder &)> type) {
+std::vector<uint16_t> narrow(const Target &target, const std::vector<float> &x,
+                             llvm::function_ref<mlir::Type(KernelBuilder &)> type) {
   CompiledKernel kernel(
       [&](KernelBuilder &b) {
         Value in = b.binding(0, b.getF32Type()), out = b.binding(1, type(b));
-        b.vectors(static_cast<int64_t>(x.size()), 16, [&](Value i, int64_t width) { b.storeF32(b.load(in, i, width), out, i); });
+        b.vectors(static_cast<int64_t>(x.size()), 16,
+                  [&](Value i, int64_t width) { b.storeF32(b.load(in, i, width), out, i); });
       },
       target);
   Buffer<float> in(x);
@@ -127,9 +130,11 @@ std::vector<uint16_t> narrow(const Target &target, const std::vector<float> &x, 
 
 // Numbers around every boundary between two neighbours of a type, random bits, and the special ones.
 std::vector<float> roundingCases(double (*value)(uint16_t)) {
-  std::vector<float> x = {0.0f, -0.0f, kInfinity, -kInfinity, std::nanf(""), 65519.0f, 65520.0f, 65536.0f, 1e-8f, -1e-8f, 3.4e38f};
+  std::vector<float> x = {0.0f,     -0.0f,    kInfinity, -kInfinity, std::nanf(""), 65519.0f,
+                          65520.0f, 65536.0f, 1e-8f,     -1e-8f,     3.4e38f};
   for (uint32_t bits = 0; bits < 0x7c00; bits += 7) {
-    float middle = static_cast<float>((value(static_cast<uint16_t>(bits)) + value(static_cast<uint16_t>(bits + 1))) / 2);
+    float middle =
+        static_cast<float>((value(static_cast<uint16_t>(bits)) + value(static_cast<uint16_t>(bits + 1))) / 2);
     for (float each : {middle, std::nextafter(middle, kInfinity), std::nextafter(middle, -kInfinity), -middle})
       x.push_back(each);
   }
