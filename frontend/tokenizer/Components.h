@@ -30,6 +30,25 @@ struct StepSpec {
 inline constexpr int kMaxNesting = 16;
 inline constexpr size_t kMaxSteps = 64;
 
+template <typename Step> void addStep(const JsonNode &component, std::vector<Step> &steps, Step step) {
+  if (steps.size() == kMaxSteps)
+    component.fail("more than " + std::to_string(kMaxSteps) + " steps");
+  steps.push_back(std::move(step));
+}
+
+// Reads a component into `out` by its row of `table`. A row that reads nothing is that of sequences, whose components,
+// under the name `list`, are read in order.
+template <typename Table, typename Out>
+void readNested(const Table &table, const char *list, const JsonNode &component, Out &out, int depth = 0) {
+  const auto &kind = findComponent(table, component);
+  if (kind.read)
+    return kind.read(component, out);
+  if (depth == kMaxNesting)
+    component.fail("sequences are nested more than " + std::to_string(kMaxNesting) + " deep");
+  for (const JsonNode &child : component[list].elements())
+    readNested(table, list, child, out, depth + 1);
+}
+
 std::vector<StepSpec> readNormalizer(const JsonNode &normalizer);
 std::vector<StepSpec> readPreTokenizer(const JsonNode &preTokenizer);
 // Sets regex or literal from {"Regex": ...} or {"String": ...}.

@@ -24,7 +24,7 @@ void replace(const JsonNode &component, DecoderPlan &plan) {
   DecoderPlan::TokenStep step;
   step.find = pattern.literal;
   step.text = component["content"].string();
-  plan.tokenSteps.push_back(step);
+  addStep(component, plan.tokenSteps, step);
 }
 
 void byteFallback(const JsonNode &component, DecoderPlan &plan) {
@@ -49,7 +49,7 @@ void strip(const JsonNode &component, DecoderPlan &plan) {
     component["content"].fail("expected one character, found '" + step.strip + "'");
   if (!plan.fused) {
     requireSeparateTokens(component, plan);
-    plan.tokenSteps.push_back(step);
+    addStep(component, plan.tokenSteps, step);
     return;
   }
   if (step.stripStop > 0)
@@ -71,10 +71,8 @@ void metaspace(const JsonNode &component, DecoderPlan &plan) {
   bool addsPrefix = component["add_prefix_space"].boolean(true);
   if (component["prepend_scheme"].string(addsPrefix ? "always" : "never") != "never")
     plan.firstWithout = step.find;
-  plan.tokenSteps.push_back(step);
+  addStep(component, plan.tokenSteps, step);
 }
-
-void sequence(const JsonNode &, DecoderPlan &) {} // read() walks into it
 
 struct Kind {
   const char *type;
@@ -82,21 +80,9 @@ struct Kind {
 };
 
 constexpr Kind kKinds[] = {
-    {"Sequence", sequence}, {"ByteLevel", byteLevel}, {"Replace", replace},     {"ByteFallback", byteFallback},
-    {"Fuse", fuse},         {"Strip", strip},         {"Metaspace", metaspace},
+    {"Sequence", nullptr}, {"ByteLevel", byteLevel}, {"Replace", replace},     {"ByteFallback", byteFallback},
+    {"Fuse", fuse},        {"Strip", strip},         {"Metaspace", metaspace},
 };
-
-void read(const JsonNode &component, int depth, DecoderPlan &plan) {
-  const Kind &kind = findComponent(kKinds, component);
-  if (plan.tokenSteps.size() == kMaxSteps)
-    component.fail("more than " + std::to_string(kMaxSteps) + " steps");
-  if (kind.read != sequence)
-    return kind.read(component, plan);
-  if (depth == kMaxNesting)
-    component.fail("sequences are nested more than " + std::to_string(kMaxNesting) + " deep");
-  for (const JsonNode &child : component["decoders"].elements())
-    read(child, depth + 1, plan);
-}
 
 std::string replaceAll(const std::string &text, const std::string &find, const std::string &replacement) {
   std::string result;
@@ -144,7 +130,7 @@ DecoderPlan readDecoder(const JsonNode &decoder) {
   if (decoder.isNull())
     plan.separator = " "; // tokens without a decoder are words
   else
-    read(decoder, 0, plan);
+    readNested(kKinds, "decoders", decoder, plan);
   return plan;
 }
 

@@ -10,35 +10,29 @@ namespace {
 
 using Steps = std::vector<StepSpec>;
 
-void add(const JsonNode &component, Steps &steps, StepSpec step) {
-  if (steps.size() == kMaxSteps)
-    component.fail("more than " + std::to_string(kMaxSteps) + " steps");
-  steps.push_back(std::move(step));
-}
-
 void prepend(const JsonNode &component, Steps &steps) {
   StepSpec step = {StepKind::prepend};
   step.text = component["prepend"].string();
-  add(component, steps, step);
+  addStep(component, steps, step);
 }
 
 void replace(const JsonNode &component, Steps &steps) {
   StepSpec step = {StepKind::replace};
   readPattern(component["pattern"], step);
   step.text = component["content"].string();
-  add(component, steps, step);
+  addStep(component, steps, step);
 }
 
 void strip(const JsonNode &component, Steps &steps) {
   StepSpec step = {StepKind::strip};
   step.left = component["strip_left"].boolean(true);
   step.right = component["strip_right"].boolean(true);
-  add(component, steps, step);
+  addStep(component, steps, step);
 }
 
-template <StepKind kind> void simple(const JsonNode &component, Steps &steps) { add(component, steps, {kind}); }
-
-void sequence(const JsonNode &, Steps &) {} // read() walks into it
+template <StepKind kind> void simple(const JsonNode &component, Steps &steps) {
+  addStep<StepSpec>(component, steps, {kind});
+}
 
 struct Kind {
   const char *type;
@@ -46,7 +40,7 @@ struct Kind {
 };
 
 constexpr Kind kKinds[] = {
-    {"Sequence", sequence},
+    {"Sequence", nullptr},
     {"Prepend", prepend},
     {"Replace", replace},
     {"NFC", simple<StepKind::nfc>},
@@ -56,16 +50,6 @@ constexpr Kind kKinds[] = {
     {"Lowercase", simple<StepKind::lowercase>},
     {"Strip", strip},
 };
-
-void read(const JsonNode &component, int depth, Steps &steps) {
-  const Kind &kind = findComponent(kKinds, component);
-  if (kind.read != sequence)
-    return kind.read(component, steps);
-  if (depth == kMaxNesting)
-    component.fail("sequences are nested more than " + std::to_string(kMaxNesting) + " deep");
-  for (const JsonNode &child : component["normalizers"].elements())
-    read(child, depth + 1, steps);
-}
 
 } // namespace
 
@@ -87,7 +71,7 @@ void readPattern(const JsonNode &pattern, StepSpec &step) {
 std::vector<StepSpec> readNormalizer(const JsonNode &normalizer) {
   Steps steps;
   if (!normalizer.isNull())
-    read(normalizer, 0, steps);
+    readNested(kKinds, "normalizers", normalizer, steps);
   return steps;
 }
 

@@ -49,34 +49,22 @@ void templateProcessing(const JsonNode &component, Template &ids) {
   ids.suffix.insert(ids.suffix.end(), own.suffix.begin(), own.suffix.end());
 }
 
-void sequence(const JsonNode &, Template &) {} // read() walks into it
-
 struct Kind {
   const char *type;
   void (*read)(const JsonNode &component, Template &ids);
 };
 
 constexpr Kind kKinds[] = {
-    {"Sequence", sequence},        {"ByteLevel", byteLevel},   {"TemplateProcessing", templateProcessing},
+    {"Sequence", nullptr},         {"ByteLevel", byteLevel},   {"TemplateProcessing", templateProcessing},
     {"RobertaProcessing", clsSep}, {"BertProcessing", clsSep},
 };
-
-void read(const JsonNode &component, int depth, Template &ids) {
-  const Kind &kind = findComponent(kKinds, component);
-  if (kind.read != sequence)
-    return kind.read(component, ids);
-  if (depth == kMaxNesting)
-    component.fail("sequences are nested more than " + std::to_string(kMaxNesting) + " deep");
-  for (const JsonNode &child : component["processors"].elements())
-    read(child, depth + 1, ids);
-}
 
 } // namespace
 
 Template readPostProcessor(const JsonNode &postProcessor) {
   Template ids;
   if (!postProcessor.isNull())
-    read(postProcessor, 0, ids);
+    readNested(kKinds, "processors", postProcessor, ids);
   return ids;
 }
 

@@ -11,18 +11,12 @@ namespace {
 
 using Steps = std::vector<StepSpec>;
 
-void add(const JsonNode &component, Steps &steps, StepSpec step) {
-  if (steps.size() == kMaxSteps)
-    component.fail("more than " + std::to_string(kMaxSteps) + " steps");
-  steps.push_back(std::move(step));
-}
-
 void addSplit(const JsonNode &component, Steps &steps, const char *regex, Behavior behavior, bool invert = false) {
   StepSpec step = {StepKind::split};
   step.regex = translateRegex(regex, component);
   step.behavior = behavior;
   step.invert = invert;
-  add(component, steps, step);
+  addStep(component, steps, step);
 }
 
 Behavior readBehavior(const JsonNode &behavior) {
@@ -48,7 +42,7 @@ void split(const JsonNode &component, Steps &steps) {
   readPattern(component["pattern"], step);
   step.behavior = readBehavior(component["behavior"]);
   step.invert = component["invert"].boolean(false);
-  add(component, steps, step);
+  addStep(component, steps, step);
 }
 
 void byteLevel(const JsonNode &component, Steps &steps) {
@@ -56,13 +50,13 @@ void byteLevel(const JsonNode &component, Steps &steps) {
     StepSpec step = {StepKind::prepend_missing};
     step.literal = " ";
     step.text = " ";
-    add(component, steps, step);
+    addStep(component, steps, step);
   }
   // The pattern of GPT-2 (Radford et al. 2019).
   if (component["use_regex"].boolean(true))
     addSplit(component, steps, R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)",
              Behavior::isolated);
-  add(component, steps, {StepKind::bytes});
+  addStep<StepSpec>(component, steps, {StepKind::bytes});
 }
 
 void digits(const JsonNode &component, Steps &steps) {
@@ -77,7 +71,7 @@ void metaspace(const JsonNode &component, Steps &steps) {
   StepSpec replace = {StepKind::replace};
   replace.literal = " ";
   replace.text = mark;
-  add(component, steps, replace);
+  addStep(component, steps, replace);
 
   // Older files say it with "add_prefix_space".
   bool addsPrefix = component["add_prefix_space"].boolean(true);
@@ -89,13 +83,13 @@ void metaspace(const JsonNode &component, Steps &steps) {
     prepend.literal = mark;
     prepend.text = mark;
     prepend.onlyFirst = scheme == "first";
-    add(component, steps, prepend);
+    addStep(component, steps, prepend);
   }
   if (component["split"].boolean(true)) {
     StepSpec split = {StepKind::split};
     split.literal = mark;
     split.behavior = Behavior::merged_with_next;
-    add(component, steps, split);
+    addStep(component, steps, split);
   }
 }
 
@@ -124,10 +118,8 @@ void charDelimiterSplit(const JsonNode &component, Steps &steps) {
   if (step.literal.empty())
     component["delimiter"].fail("the delimiter is empty");
   step.behavior = Behavior::removed;
-  add(component, steps, step);
+  addStep(component, steps, step);
 }
-
-void sequence(const JsonNode &, Steps &) {} // read() walks into it
 
 struct Kind {
   const char *type;
@@ -135,29 +127,19 @@ struct Kind {
 };
 
 constexpr Kind kKinds[] = {
-    {"Sequence", sequence},     {"Split", split},
+    {"Sequence", nullptr},      {"Split", split},
     {"ByteLevel", byteLevel},   {"Metaspace", metaspace},
     {"Digits", digits},         {"Punctuation", punctuation},
     {"Whitespace", whitespace}, {"WhitespaceSplit", whitespaceSplit},
     {"BertPreTokenizer", bert}, {"CharDelimiterSplit", charDelimiterSplit},
 };
 
-void read(const JsonNode &component, int depth, Steps &steps) {
-  const Kind &kind = findComponent(kKinds, component);
-  if (kind.read != sequence)
-    return kind.read(component, steps);
-  if (depth == kMaxNesting)
-    component.fail("sequences are nested more than " + std::to_string(kMaxNesting) + " deep");
-  for (const JsonNode &child : component["pretokenizers"].elements())
-    read(child, depth + 1, steps);
-}
-
 } // namespace
 
 std::vector<StepSpec> readPreTokenizer(const JsonNode &preTokenizer) {
   Steps steps;
   if (!preTokenizer.isNull())
-    read(preTokenizer, 0, steps);
+    readNested(kKinds, "pretokenizers", preTokenizer, steps);
   return steps;
 }
 
