@@ -102,6 +102,11 @@ bool parseJsonObject(std::string_view text, const std::string &file, const JsonL
                      std::string &error) {
   if (tooLong(text.size(), file, limits, error))
     return false;
+  // The parser takes a zero byte for the end of the text.
+  if (size_t zero = text.find('\0'); zero != text.npos) {
+    error = file + ": not valid JSON at byte " + std::to_string(zero + 1) + ", which is zero";
+    return false;
+  }
   TreeBuilder builder(limits, object);
   if (!json::sax_parse(text.begin(), text.end(), &builder)) {
     error = file + ": " + builder.error;

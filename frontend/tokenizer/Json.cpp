@@ -30,6 +30,9 @@ std::string readTextFile(const std::string &path) {
 }
 
 nlohmann::json parseJson(const std::string &path, const std::string &text) {
+  // The parser takes a zero byte for the end of the text.
+  if (size_t zero = text.find('\0'); zero != text.npos)
+    throw Failure(path + ": not JSON: error at byte " + std::to_string(zero + 1));
   try {
     return nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error &error) {

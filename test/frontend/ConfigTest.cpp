@@ -178,6 +178,7 @@ TEST(Config, NotJson) {
       {"{\"model_type\": \"llama\", \"model_type\": \"llama\"}", "key 'model_type' appears twice"},
       {"{\"a\": " + std::string(1000, '[') + std::string(1000, ']') + "}", "nested deeper than 16 levels"},
       {"{\"a\": 1e999}", "not valid JSON at byte"},
+      {std::string("{}\0 more", 8), "not valid JSON at byte 3, which is zero"},
       {"{\"a\": \"\xff\"}", "not valid JSON at byte"},
       {std::string(5 << 20, ' '), "JSON of 5242880 bytes, expected at most 4194304"},
       {"{\"a\": [0" + std::string(1 << 19, ',') + "]}", "not valid JSON at byte"},

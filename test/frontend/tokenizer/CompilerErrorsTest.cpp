@@ -84,6 +84,9 @@ TEST(CompilerErrors, whatIsNotJson) {
   EXPECT_EQ(error, directory.path + "/tokenizer.json: not JSON: error at byte 11");
   directory.write("tokenizer.json", "");
   EXPECT_FALSE(sinter::compileTokenizer(directory.path, section, error));
+  directory.write("tokenizer.json", std::string("{}\0", 3));
+  EXPECT_FALSE(sinter::compileTokenizer(directory.path, section, error));
+  EXPECT_EQ(error, directory.path + "/tokenizer.json: not JSON: error at byte 3");
   directory.write("tokenizer.json", "[]");
   EXPECT_FALSE(sinter::compileTokenizer(directory.path, section, error));
   EXPECT_EQ(error, directory.path + "/tokenizer.json: expected an object, found array");
