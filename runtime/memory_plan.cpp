@@ -99,6 +99,8 @@ sinter_status sinter::runtime::planSession(const sinter_model *model, const sint
   layout->plan.stacks = layout->stackBytes * (layout->threads - 1);
   layout->plan.model = sizeof(sinter_model);
   layout->plan.block = block.size;
+  layout->plan.threads = layout->threads;
+  layout->plan.context = layout->context;
   return SINTER_OK;
 }
 

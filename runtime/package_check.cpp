@@ -16,7 +16,6 @@ namespace {
 // Far above any real model, and low enough that the manifest is verified in well under a second.
 constexpr uint32_t kMostTables = 1000000, kMostDepth = 16;
 constexpr uint64_t kMostManifestBytes = uint64_t(1) << 30;
-constexpr uint32_t kMostContext = 1u << 30;
 
 // The FlatBuffers verifier leaves out the alignment of vector elements larger than their length field.
 template <class Vector> bool aligned(const Vector *vector, size_t alignment) {

@@ -10,6 +10,8 @@ namespace sinter {
 inline constexpr char kPackageMagic[8] = {'S', 'I', 'N', 'T', 'E', 'R', '\r', '\n'};
 inline constexpr uint32_t kPackageVersion = 1;
 inline constexpr uint64_t kSectionAlignment = 4096;
+// Tokens that a package may be made for; keeps sums of positions and tokens within 32 bits.
+inline constexpr uint32_t kMostContext = 1u << 30;
 
 struct PackageHeader {
   char magic[8];

@@ -130,6 +130,8 @@ typedef struct sinter_memory_plan {
   uint64_t session;  /* everything else a session keeps, sampler included */
   uint64_t model;    /* what the opened model keeps besides the mapped file */
   uint64_t block;    /* cache + arena + scratch + session with padding: what sinter_session_options.memory must hold */
+  uint32_t threads;  /* that the session will have */
+  uint32_t context;  /* tokens that it will have room for */
 } sinter_memory_plan;
 
 typedef struct sinter_session_options {

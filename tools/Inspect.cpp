@@ -200,7 +200,8 @@ static void inspect(const InspectOptions &options) {
     for (const Part &part : partsOf(plan))
       memory[part.name] = part.bytes;
     facts["isa"] = artifact->info().isa;
-    facts["memory_context"] = options.context ? options.context : artifact->info().context;
+    facts["memory_context"] = plan.context;
+    facts["memory_threads"] = plan.threads;
     facts["memory"] = memory;
   }
   if (options.check) {
@@ -215,8 +216,8 @@ static void inspect(const InspectOptions &options) {
   }
   printSummary(facts);
   if (artifact) {
-    std::printf("\nmemory of one session of %u tokens, %s\n", facts["memory_context"].get<unsigned>(),
-                facts["isa"].get<std::string>().c_str());
+    std::printf("\nmemory of one session of %u tokens on %u threads, %s\n", facts["memory_context"].get<unsigned>(),
+                facts["memory_threads"].get<unsigned>(), facts["isa"].get<std::string>().c_str());
     for (auto &[name, bytes] : facts["memory"].items())
       std::printf("  %-22s %15s\n", name.c_str(), grouped(bytes).c_str());
   } else {
