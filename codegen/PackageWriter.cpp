@@ -5,10 +5,13 @@
 #include "codegen/PackageWriter.h"
 
 #include "llvm/Support/Errno.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Signals.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <unistd.h>
 
 using namespace llvm;
@@ -16,18 +19,34 @@ using namespace llvm;
 namespace sinter {
 
 Expected<PackageWriter> PackageWriter::create(const std::string &path) {
-  // The rename would put a file in the place of a directory's name or of a device such as /dev/null.
-  if (sys::fs::exists(path) && !sys::fs::is_regular_file(path))
+  PackageWriter writer(path);
+  // The rename would put a file in the place of a link, and of a device that it may lead to (/dev/stdout).
+  SmallString<256> target;
+  if (sys::fs::is_symlink_file(path) && !sys::fs::real_path(path, target))
+    writer.path = target.str().str();
+  if (sys::fs::exists(writer.path) && !sys::fs::is_regular_file(writer.path))
     return createStringError(path + ": cannot be written: exists and is not a regular file");
-  Expected<sys::fs::TempFile> file = sys::fs::TempFile::create(path + ".%%%%%%%%.tmp");
-  if (!file)
-    return createStringError(path + ": cannot be written: " + toString(file.takeError()));
-  return PackageWriter(path, std::move(*file));
+  // Not sys::fs::TempFile, which takes every % of a path for a place that it may fill in.
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    writer.temporary = writer.path + "." + std::to_string(getpid()) + "-" + std::to_string(attempt) + ".tmp";
+    sys::RemoveFileOnSignal(writer.temporary);
+    writer.descriptor = open(writer.temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (writer.descriptor >= 0)
+      return std::move(writer);
+    const int reason = errno;
+    sys::DontRemoveFileOnSignal(writer.temporary);
+    if (reason != EEXIST)
+      return writer.fail(reason);
+  }
+  return writer.fail(EEXIST);
 }
 
 PackageWriter::~PackageWriter() {
-  if (file)
-    consumeError(file->discard());
+  if (descriptor < 0)
+    return;
+  close(descriptor);
+  unlink(temporary.c_str());
+  sys::DontRemoveFileOnSignal(temporary);
 }
 
 Error PackageWriter::fail(int number) const {
@@ -37,7 +56,7 @@ Error PackageWriter::fail(int number) const {
 
 Error PackageWriter::write(ArrayRef<uint8_t> bytes) {
   while (!bytes.empty()) {
-    ssize_t count = ::write(file->FD, bytes.data(), bytes.size());
+    ssize_t count = ::write(descriptor, bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR)
       continue;
     if (count <= 0)
@@ -58,7 +77,7 @@ Error PackageWriter::padTo(uint64_t offset) {
 
 Error PackageWriter::rewrite(uint64_t offset, ArrayRef<uint8_t> bytes) {
   while (!bytes.empty()) {
-    ssize_t count = pwrite(file->FD, bytes.data(), bytes.size(), off_t(offset));
+    ssize_t count = pwrite(descriptor, bytes.data(), bytes.size(), off_t(offset));
     if (count < 0 && errno == EINTR)
       continue;
     if (count <= 0)
@@ -70,11 +89,14 @@ Error PackageWriter::rewrite(uint64_t offset, ArrayRef<uint8_t> bytes) {
 }
 
 Error PackageWriter::finish() {
-  Error error = file->keep(path);
-  file.reset();
-  if (error)
-    return createStringError(path + ": cannot be written: " + toString(std::move(error)));
-  return Error::success();
+  const bool closed = close(descriptor) == 0;
+  descriptor = -1;
+  const bool renamed = closed && rename(temporary.c_str(), path.c_str()) == 0;
+  const int reason = errno;
+  if (!renamed)
+    unlink(temporary.c_str());
+  sys::DontRemoveFileOnSignal(temporary);
+  return renamed ? Error::success() : fail(reason);
 }
 
 void StreamChecksum::update(ArrayRef<uint8_t> bytes) {

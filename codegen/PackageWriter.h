@@ -1,21 +1,24 @@
-// The file a package is written to: under a temporary name in the same directory until it is complete.
+// The file a package (or another output of the compiler) is written to: under a temporary name in the same directory
+// until it is complete.
 #pragma once
 
 #include "runtime/package_layout.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Error.h"
-#include "llvm/Support/FileSystem.h"
 
-#include <optional>
 #include <string>
 
 namespace sinter {
 
 class PackageWriter {
 public:
-  // The temporary file goes away if the object does, or if the process is interrupted, before finish().
+  // The temporary file goes away if the object does, or if the process is interrupted, before finish(). A symbolic link
+  // stays one: the file it leads to is replaced.
   static llvm::Expected<PackageWriter> create(const std::string &path);
-  PackageWriter(PackageWriter &&other) : path(std::move(other.path)), file(std::move(other.file)), end(other.end) {
-    other.file.reset();
+  PackageWriter(PackageWriter &&other)
+      : path(std::move(other.path)), temporary(std::move(other.temporary)), descriptor(other.descriptor),
+        end(other.end) {
+    other.descriptor = -1;
   }
   ~PackageWriter();
 
@@ -30,11 +33,11 @@ public:
   llvm::Error finish();
 
 private:
-  PackageWriter(std::string path, llvm::sys::fs::TempFile file) : path(std::move(path)), file(std::move(file)) {}
+  explicit PackageWriter(std::string path) : path(std::move(path)) {}
   llvm::Error fail(int number) const;
 
-  std::string path;
-  std::optional<llvm::sys::fs::TempFile> file; // empty once finished
+  std::string path, temporary;
+  int descriptor = -1; // of `temporary`; -1 once finished
   uint64_t end = 0;
 };
 

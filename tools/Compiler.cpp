@@ -6,6 +6,7 @@
 
 #include "codegen/Codegen.h"
 #include "codegen/Package.h"
+#include "codegen/PackageWriter.h"
 #include "codegen/targets/Target.h"
 #include "dialects/Formats.h"
 #include "dialects/sched/Sched.h"
@@ -18,6 +19,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 
 #include <chrono>
@@ -111,7 +113,8 @@ static llvm::Error runPipeline(Compilation &c) {
 static llvm::Error compileTargets(Compilation &c) {
   std::vector<std::future<llvm::Expected<CompiledKernels>>> results;
   for (const Target *target : c.targets)
-    results.push_back(std::async(std::launch::async, [&c, target] { return compileKernels(*c.model.module, *target); }));
+    results.push_back(
+        std::async(std::launch::async, [&c, target] { return compileKernels(*c.model.module, *target); }));
   llvm::Error failures = llvm::Error::success();
   for (std::future<llvm::Expected<CompiledKernels>> &result : results) {
     llvm::Expected<CompiledKernels> code = result.get();
@@ -131,6 +134,8 @@ static llvm::Error compileText(Compilation &c) {
   if (!compileTokenizer(c.options.model, c.package.tokenizer, problem) ||
       !readChatTemplate(c.options.model, c.package.chatTemplate, problem))
     return fail(problem);
+  if (c.package.tokenizer.empty())
+    c.report.warnings.push_back(c.options.model + " has no tokenizer.json: the package takes and gives only token ids");
   return llvm::Error::success();
 }
 
@@ -171,15 +176,11 @@ static llvm::Error planMemory(Compilation &c) {
   if (status != SINTER_OK)
     return fail(problem.message);
   sinter_memory_plan plan = {};
-  sinter_session *session = nullptr;
   status = sinter_plan(model, nullptr, &plan, &problem);
-  if (status == SINTER_OK)
-    status = sinter_session_create(model, nullptr, &session, &problem);
   if (status == SINTER_OK) {
     c.report.peakRuntimeBytes = plan.weights + plan.code + plan.manifest + plan.block + plan.stacks + plan.model;
-    c.report.threads = sinter_threads(session);
+    c.report.threads = plan.threads;
   }
-  sinter_session_destroy(session);
   sinter_model_close(model);
   return status == SINTER_OK ? llvm::Error::success() : fail(problem.message);
 }
@@ -188,29 +189,39 @@ static llvm::Error verify(Compilation &c) {
   return verifyTargets(c.options, *c.specification, c.reader, c.progress, c.report);
 }
 
-// Prints a stage to the output file, or to standard output where there is none. A file appears only when it is
-// complete.
-static llvm::Error emitStage(Compilation &c) {
-  std::string path = c.options.output.empty() ? "-" : c.options.output;
-  return llvm::writeToOutput(path, [&](llvm::raw_ostream &out) -> llvm::Error {
-    const std::string &stage = c.options.emit;
-    if (stage == "tx" || stage == "sched") {
-      out << *c.model.module << "\n";
-    } else {
-      KernelStage kernelStage = stage == "kern"   ? KernelStage::kern
-                                : stage == "llvm" ? KernelStage::llvm
-                                                  : KernelStage::assembly;
-      if (llvm::Error error = printKernels(*c.model.module, *c.targets.back(), kernelStage, out))
-        return error;
-    }
-    out.flush();
-    auto &stream = static_cast<llvm::raw_fd_ostream &>(out);
-    if (std::error_code problem = stream.error()) {
-      stream.clear_error();
-      return fail("cannot write " + (path == "-" ? "to standard output" : path) + ": " + problem.message());
-    }
+static llvm::Error printStage(Compilation &c, llvm::raw_ostream &out) {
+  const std::string &stage = c.options.emit;
+  if (stage == "tx" || stage == "sched") {
+    out << *c.model.module << "\n";
     return llvm::Error::success();
-  });
+  }
+  KernelStage kernelStage = stage == "kern"   ? KernelStage::kern
+                            : stage == "llvm" ? KernelStage::llvm
+                                              : KernelStage::assembly;
+  return printKernels(*c.model.module, *c.targets.back(), kernelStage, out);
+}
+
+// To the output file, or to standard output where there is none. A file appears only when it is complete.
+static llvm::Error emitStage(Compilation &c) {
+  if (c.options.output.empty()) {
+    llvm::Error error = printStage(c, llvm::outs());
+    llvm::outs().flush();
+    if (error || !llvm::outs().has_error())
+      return error;
+    std::error_code problem = llvm::outs().error();
+    llvm::outs().clear_error();
+    return fail("cannot write to standard output: " + problem.message());
+  }
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  if (llvm::Error error = printStage(c, out))
+    return error;
+  llvm::Expected<PackageWriter> file = PackageWriter::create(c.options.output);
+  if (!file)
+    return file.takeError();
+  if (llvm::Error error = file->write(llvm::arrayRefFromStringRef(text)))
+    return error;
+  return file->finish();
 }
 
 // The story: which steps make what was asked for.

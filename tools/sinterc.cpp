@@ -1,6 +1,7 @@
 // sinterc: compiles a model directory into one package. This file reads the command line; Compiler.cpp does the work
 // and Report.cpp prints what came of it.
 
+#include "runtime/package_layout.h"
 #include "tools/CommandLine.h"
 #include "tools/Compiler.h"
 #include "tools/Report.h"
@@ -30,6 +31,8 @@ static void compileAndReport(const CompileOptions &options, const ReportStyle &s
     throw Failure("where should the package go? add -o FILE");
   if (!options.emit.empty() && options.verify)
     throw Failure("--verify needs a package, --emit " + options.emit + " writes none");
+  if ((!options.emit.empty() || options.output.empty()) && (style.stats || style.json))
+    throw Failure("--stats and --json report on a package, and none is written");
   CompileReport report;
   std::string error;
   Progress progress(!style.quiet && !style.json);
@@ -61,7 +64,7 @@ int main(int argc, char **argv) {
   app.add_option("--target", options.targets, "processors to compile for, separated by commas, see below")
       ->capture_default_str();
   app.add_option("--context", options.context, "tokens a text may have (default: as trained, at most 4096)")
-      ->check(positive());
+      ->check(wholeNumber(1, kMostContext));
   app.add_option("--prefill-tokens", options.prefillTokens, "tokens of a prompt that are computed at once")
       ->check(positive())
       ->capture_default_str();
@@ -76,7 +79,8 @@ int main(int argc, char **argv) {
       ->group(looking);
   app.add_flag("--stats", style.stats, "sizes by format, kernels, barriers, seconds per stage, peak memory")
       ->group(looking);
-  app.add_option("--emit", options.emit, "print a stage instead of a package (to -o if given); kern, llvm and asm are of the last target")
+  app.add_option("--emit", options.emit,
+                 "print a stage instead of a package (to -o if given); kern, llvm and asm are of the last target")
       ->check(CLI::IsMember({"tx", "sched", "kern", "llvm", "asm"}))
       ->group(looking);
   app.add_option("--print-ir-after", options.printAfter, "print the module to standard error after this pass")

@@ -3,9 +3,9 @@
 import json
 import os
 import pathlib
-import pty
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -29,6 +29,57 @@ class Compiling(unittest.TestCase):
         harness.sinterc("tales/", "-o", "b.sinter", "-q", cwd=self.folder)
         self.assertEqual(first.read_bytes(), second.read_bytes())
         self.assertEqual(sorted(os.listdir(self.folder)), ["a.sinter", "b.sinter", "tales"])
+
+    def test_same_bytes_on_one_processor(self):
+        first, second = self.folder / "a.sinter", self.folder / "b.sinter"
+        harness.sinterc(self.tales, "-o", first, "-q", "--quantize", "q4z")
+        harness.sinterc(self.tales, "-o", second, "-q", "--quantize", "q4z",
+                        preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}))
+        self.assertEqual(first.read_bytes(), second.read_bytes())
+
+    def test_output_paths(self):
+        """Links are followed, not replaced, and no character of a path has a meaning."""
+        folder = self.folder / "100% of %%%"
+        folder.mkdir()
+        (self.folder / "link").symlink_to(folder / "%%%%%%%%.tx")
+        (folder / "%%%%%%%%.tx").write_text("older")
+        for _ in range(2):
+            harness.sinterc(self.tales, "-o", self.folder / "link", "--emit", "tx")
+            self.assertTrue((self.folder / "link").is_symlink())
+            self.assertEqual(os.listdir(folder), ["%%%%%%%%.tx"])
+            self.assertIn("tx.param", (folder / "%%%%%%%%.tx").read_text())
+        harness.sinterc(self.tales, "-o", folder / "x.sinter", "-q", "--target", "x86-64")
+        self.assertEqual(sorted(os.listdir(folder)), ["%%%%%%%%.tx", "x.sinter"])
+
+    def test_interrupt_leaves_nothing(self):
+        out = self.folder / "out"
+        out.mkdir()
+        for _ in range(20):
+            process = subprocess.Popen([harness.SINTERC, self.tales, "-o", out / "x.sinter", "-q", "--target", "x86-64"])
+            while process.poll() is None and not os.listdir(out):
+                pass  # what appears first is the temporary file
+            process.send_signal(signal.SIGINT)
+            if process.wait(timeout=60) == -signal.SIGINT and not (out / "x.sinter").exists():
+                self.assertEqual(os.listdir(out), [])
+                return
+            for left in out.iterdir():
+                self.assertEqual(left.name, "x.sinter")
+                left.unlink()
+        self.skipTest("compiling was always done before the interrupt came")
+
+    def test_memory_is_only_planned(self):
+        """A context that no session of this machine has room for compiles all the same."""
+        path = self.folder / "x.sinter"
+        told = json.loads(harness.sinterc(self.tales, "-o", path, "--target", "native", "--context", 1 << 30, "--json").stdout)
+        self.assertGreater(told["peak_memory_bytes"], 1 << 40)
+        self.assertEqual(harness.sinter_json("inspect", path)["memory"]["total"], told["peak_memory_bytes"])
+
+    def test_no_tokenizer_is_said(self):
+        directory = self.folder / "bare"
+        shutil.copytree(self.tales, directory)
+        (directory / "tokenizer.json").unlink()
+        done = harness.sinterc(directory, "-o", self.folder / "x.sinter", "--target", "native")
+        self.assertRegex(done.stderr, r"\Asinterc: warning: .*bare has no tokenizer.json: [^\n]*\n\Z")
 
     def test_report(self):
         path = self.folder / "x.sinter"
@@ -92,17 +143,7 @@ class Compiling(unittest.TestCase):
         self.assertRegex(done.stdout, r"layers\.5 +\S+ +\S+\n +logits +\S+ +\S+\n +KL mean \S+")
 
     def test_progress_on_terminals(self):
-        controller, terminal = pty.openpty()
-        command = [str(harness.SINTERC), str(self.tales), "-o", str(self.folder / "x.sinter"), "--target", "x86-64"]
-        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=terminal, check=True)
-        os.close(terminal)
-        shown = b""
-        try:
-            while piece := os.read(controller, 4096):
-                shown += piece
-        except OSError:
-            pass  # the other end is closed and everything was read
-        os.close(controller)
+        shown = harness.on_terminal(harness.SINTERC, self.tales, "-o", self.folder / "x.sinter", "--target", "x86-64")
         self.assertIn(b"MB/s", shown)
         self.assertTrue(shown.endswith(b"\r\033[K"), shown)
 

@@ -11,6 +11,7 @@ import functools
 import json
 import os
 import pathlib
+import pty
 import subprocess
 import sys
 import unittest
@@ -47,6 +48,22 @@ def sinterc(*arguments, **options):
 
 def sinter_json(*arguments, **options):
     return json.loads(sinter(*arguments, "--json", **options).stdout)
+
+
+def on_terminal(*command):
+    """What a program writes to standard error where that is a terminal, as bytes."""
+    controller, terminal = pty.openpty()
+    subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=terminal,
+                   check=True)
+    os.close(terminal)
+    shown = b""
+    try:
+        while piece := os.read(controller, 4096):
+            shown += piece
+    except OSError:
+        pass  # the other end is closed and everything was read
+    os.close(controller)
+    return shown
 
 
 def model(name):
