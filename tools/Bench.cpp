@@ -57,15 +57,16 @@ static double median(std::vector<double> values) {
 }
 
 static void bench(const BenchOptions &options) {
-  if (options.promptTokens + options.genTokens == 0)
+  uint64_t total = uint64_t(options.promptTokens) + options.genTokens;
+  if (total == 0)
     throw Failure("nothing to measure: both --prompt-tokens and --gen-tokens are 0");
   Artifact artifact(options.file, options.isa);
   const sinter_model_info &info = artifact.info();
-  if (uint64_t(options.promptTokens) + options.genTokens > info.context)
+  if (total > info.context)
     throw Failure(std::to_string(options.promptTokens) + " prompt tokens and " + std::to_string(options.genTokens) +
                   " generated ones do not fit in the context of " + std::to_string(info.context));
   Session session = artifact.createSession(options.threads, 0);
-  std::vector<uint32_t> ids = randomIds(options.promptTokens + options.genTokens, info.vocab);
+  std::vector<uint32_t> ids = randomIds(static_cast<uint32_t>(total), info.vocab);
   std::vector<uint32_t> prompt(ids.begin(), ids.begin() + options.promptTokens);
   std::vector<uint32_t> gen(ids.begin() + options.promptTokens, ids.end());
 
@@ -116,9 +117,11 @@ void addBenchCommand(CLI::App &app) {
   CLI::App *command = app.add_subcommand("bench", "Measures tokens per second");
   command->add_option("FILE", options->file, "a compiled model")->required();
   command->add_option("--prompt-tokens", options->promptTokens, "tokens prefilled at once, 0: skip")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(wholeNumber(0, UINT32_MAX));
   command->add_option("--gen-tokens", options->genTokens, "tokens decoded one by one after them, 0: skip")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(wholeNumber(0, UINT32_MAX));
   command->add_option("--threads", options->threads, "default: the processors this process may use")->check(positive());
   command->add_option("--repeat", options->repeat, "measured rounds, after one that is not")
       ->capture_default_str()

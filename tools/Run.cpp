@@ -77,6 +77,28 @@ static std::vector<uint32_t> promptOf(const RunOptions &options, const Artifact 
   return ids;
 }
 
+static Detokenizer startText(const Artifact &artifact, uint32_t flags) {
+  Detokenizer detokenizer;
+  std::string error;
+  if (!detokenizer.create(artifact.tokenizer(), SINTER_SKIP_SPECIAL | flags, error))
+    throw Failure(artifact.path() + ": " + error);
+  return detokenizer;
+}
+
+// What is shown of the prompt. Vocabularies are often padded: an id may have no token, and then has no text either.
+static std::string textOf(const std::vector<uint32_t> &prompt, const Artifact &artifact) {
+  std::string text;
+  if (!artifact.hasTokenizer()) {
+    for (uint32_t id : prompt)
+      text += (text.empty() ? "" : " ") + std::to_string(id);
+    return text;
+  }
+  Detokenizer detokenizer = startText(artifact, 0);
+  for (uint32_t id : prompt)
+    text += detokenizer.push(id);
+  return text + detokenizer.finish();
+}
+
 // The model's own wishes, overridden by what was asked for. Naming any sampling option turns sampling on.
 static sinter_sampler samplerOf(const RunOptions &options, const sinter_generation_defaults &defaults, uint64_t seed) {
   bool asked = options.topK || options.topP || options.minP;
@@ -127,6 +149,9 @@ static void run(const RunOptions &options) {
   Artifact artifact(options.file, options.isa);
   const sinter_model_info &info = artifact.info();
   std::vector<uint32_t> prompt = promptOf(options, artifact);
+  for (uint32_t id : prompt)
+    if (id >= info.vocab)
+      throw Failure("token " + std::to_string(id) + " is not in the vocabulary of " + std::to_string(info.vocab));
   uint32_t context = options.context ? options.context : info.context;
   if (prompt.size() > context)
     throw Failure("the prompt has " + std::to_string(prompt.size()) + " tokens, the context holds " +
@@ -138,18 +163,10 @@ static void run(const RunOptions &options) {
 
   catchInterrupts();
   Generation generation = {options, std::nullopt, {}, "", {}, {}};
-  std::string promptText;
-  if (artifact.hasTokenizer()) {
-    std::string error;
-    generation.detokenizer.emplace();
-    if (!generation.detokenizer->create(artifact.tokenizer(), SINTER_SKIP_SPECIAL | SINTER_CONTINUE, error))
-      throw Failure(options.file + ": " + error);
-    promptText = artifact.decode(prompt, SINTER_SKIP_SPECIAL);
-  } else {
-    for (uint32_t id : prompt)
-      promptText += (promptText.empty() ? "" : " ") + std::to_string(id);
-  }
+  if (artifact.hasTokenizer())
+    generation.detokenizer = startText(artifact, SINTER_CONTINUE);
   if (!options.json) {
+    std::string promptText = textOf(prompt, artifact);
     std::fwrite(promptText.data(), 1, promptText.size(), stdout);
     std::fflush(stdout);
   }
@@ -208,24 +225,29 @@ void addRunCommand(CLI::App &app) {
   command->add_option("PROMPT", o.prompt, "text to continue; \"-\" reads standard input; none: the model begins");
   command->add_option("--prompt", o.promptOption, "the same, as an option");
   command->add_option("--prompt-ids", o.promptIds, "token ids (1,2,3) instead of text; needs no tokenizer");
-  command->add_option("--max-tokens", o.maxTokens, "stop after this many (default: at the model's end token)");
+  command->add_option("--max-tokens", o.maxTokens, "stop after this many (default: at the model's end token)")
+      ->check(wholeNumber(0, UINT32_MAX));
   command->add_flag("--ignore-eos", o.ignoreEos, "go on after the model's end token");
 
   command->add_option("--temperature", o.temperature, "0 always takes the most likely token")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number({.least = 0, .phrase = "a number of 0 or more"}))
       ->group("Sampling (default: as the model's generation_config.json says)");
   const std::string sampling = command->get_option("--temperature")->get_group();
-  command->add_option("--top-k", o.topK, "choose among the k most likely")->group(sampling);
+  command->add_option("--top-k", o.topK, "choose among the k most likely; 0: among all")
+      ->check(wholeNumber(0, UINT32_MAX))
+      ->group(sampling);
   command->add_option("--top-p", o.topP, "choose among the most likely that add up to p")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number({.above = 0, .most = 1, .phrase = "a number above 0, at most 1"}))
       ->group(sampling);
   command->add_option("--min-p", o.minP, "drop tokens less likely than p times the most likely one")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number({.least = 0, .most = 1, .phrase = "a number from 0 to 1"}))
       ->group(sampling);
   command->add_option("--repetition-penalty", o.repetitionPenalty, "above 1 makes earlier tokens less likely")
-      ->check(positive())
+      ->check(number({.above = 0, .phrase = "a number above 0"}))
       ->group(sampling);
-  command->add_option("--seed", o.seed, "the same seed gives the same text (default: random)")->group(sampling);
+  command->add_option("--seed", o.seed, "the same seed gives the same text (default: random)")
+      ->check(wholeNumber(0, UINT64_MAX))
+      ->group(sampling);
 
   const std::string machine = "Machine";
   command->add_option("--threads", o.threads, "default: the processors this process may use")

@@ -1,8 +1,9 @@
 """What a user sees of sinter run, bench, eval, inspect and tokenize, on the shipped model in 8 bits."""
 
+import json
 import os
 import pathlib
-import pty
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -54,8 +55,11 @@ class Running(unittest.TestCase):
 
     def test_samplers_narrow_to_greedy(self):
         greedy = self.run_json("Once", "--temperature", 0, "--max-tokens", 20)["tokens"]
+        hot = ("--temperature", 3, "--seed", 1, "--max-tokens", 20)
         for narrow in (("--top-k", 1), ("--top-p", 1e-6), ("--min-p", 1)):
-            self.assertEqual(self.run_json("Once", *narrow, "--max-tokens", 20)["tokens"], greedy, narrow)
+            self.assertEqual(self.run_json("Once", *narrow, *hot)["tokens"], greedy, narrow)
+        for wide in ((), ("--top-k", 1024), ("--top-p", 1), ("--min-p", 0)):
+            self.assertNotEqual(self.run_json("Once", *wide, *hot)["tokens"], greedy, wide)
 
     def test_repetition_penalty(self):
         plain = self.run_json("Once", "--temperature", 0, "--ignore-eos", "--max-tokens", 60)["tokens"]
@@ -87,9 +91,16 @@ class Running(unittest.TestCase):
 
     def test_utf8_is_whole(self):
         """Whatever is sampled, what is printed is valid UTF-8 at every moment."""
-        done = harness.run(harness.SINTER, "run", self.package, "naïve 你好 \U0001F600", "--temperature", 5, "--seed", 1,
-                           "--max-tokens", 100)
-        self.assertIn("naïve 你好 \U0001F600", done.stdout)
+        text = "naïve 你好 \U0001F600"
+        command = [harness.SINTER, "run", self.package, text, "--temperature", "1000", "--top-k", "0", "--top-p", "1",
+                   "--seed", "1", "--max-tokens", "100"]
+        shown = ""
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            while piece := os.read(process.stdout.fileno(), 1 << 16):
+                shown += piece.decode("utf-8", "strict")
+        self.assertEqual(process.returncode, 0)
+        self.assertTrue(shown.startswith(text), shown)
+        self.assertIn("\ufffd", shown)  # what is sampled is not
 
     def test_interrupt(self):
         process = subprocess.Popen([harness.SINTER, "run", self.package, "Once", "--ignore-eos", "--verbose", "--threads", "1"],
@@ -148,6 +159,24 @@ class Running(unittest.TestCase):
         self.assertIn(f"{memory['total']:,}", shown)
         self.assertIn("checksum holds", shown)
 
+    def test_ids_without_tokens(self):
+        """Vocabularies are often padded past the tokenizer's: such an id is computed like any, and has no text."""
+        with tempfile.TemporaryDirectory() as folder:
+            directory = pathlib.Path(folder) / "model"
+            shutil.copytree(harness.model("tales"), directory)
+            tokenizer = json.loads((directory / "tokenizer.json").read_text())
+            gone, left = max(tokenizer["model"]["vocab"].items(), key=lambda item: item[1])[0], []
+            for merge in tokenizer["model"]["merges"]:
+                if "".join(merge if isinstance(merge, list) else merge.split(" ")) != gone:
+                    left.append(merge)
+            last = tokenizer["model"]["vocab"].pop(gone)
+            tokenizer["model"]["merges"] = left
+            (directory / "tokenizer.json").write_text(json.dumps(tokenizer))
+            package = pathlib.Path(folder) / "x.sinter"
+            harness.sinterc(directory, "-o", package, "-q", "--target", "native")
+            shown = harness.sinter("run", package, "--prompt-ids", f"389,{last},391", "--max-tokens", 0).stdout
+            self.assertEqual(shown, "Once upon\n")
+
     def test_without_tokenizer(self):
         package = harness.package(harness.random_model("tiny-qwen3"), "--quantize", "q8", "--target", "native")
         told = harness.sinter_json("run", package, "--prompt-ids", "3,4,5", "--max-tokens", 4, "--ignore-eos")
@@ -167,18 +196,9 @@ class Running(unittest.TestCase):
 
     def test_progress_only_on_terminals(self):
         """The bar is drawn where standard error is a terminal, and taken away again."""
-        command = [str(harness.SINTER), "bench", str(self.package), "--repeat", "2"]
+        command = [harness.SINTER, "bench", self.package, "--repeat", 2]
         self.assertEqual(harness.run(*command).stderr, "")
-        controller, terminal = pty.openpty()
-        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=terminal, check=True)
-        os.close(terminal)
-        shown = b""
-        try:
-            while piece := os.read(controller, 4096):
-                shown += piece
-        except OSError:
-            pass  # the other end is closed and everything was read
-        os.close(controller)
+        shown = harness.on_terminal(*command)
         self.assertIn(b"measuring [", shown)
         self.assertTrue(shown.endswith(b"\r\033[K"), shown)
 
