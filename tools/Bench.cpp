@@ -115,7 +115,7 @@ static void bench(const BenchOptions &options) {
 void addBenchCommand(CLI::App &app) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App *command = app.add_subcommand("bench", "Measures tokens per second");
-  command->add_option("FILE", options->file, "a compiled model")->required();
+  command->add_option("FILE", options->file, "a compiled model")->required()->type_name("");
   command->add_option("--prompt-tokens", options->promptTokens, "tokens prefilled at once, 0: skip")
       ->capture_default_str()
       ->check(wholeNumber(0, UINT32_MAX));
@@ -126,7 +126,7 @@ void addBenchCommand(CLI::App &app) {
   command->add_option("--repeat", options->repeat, "measured rounds, after one that is not")
       ->capture_default_str()
       ->check(positive());
-  command->add_option("--isa", options->isa, "use this code of the package, e.g. x86-64-avx2");
+  command->add_option("--isa", options->isa, "use this code of the package, e.g. x86-64-avx2")->type_name("NAME");
   command->add_flag("--json", options->json, "print the medians and every round as JSON");
   command->footer("Example:\n  sinter bench tales.sinter --prompt-tokens 128 --gen-tokens 64 --threads 2\n");
   command->callback([options] { bench(*options); });

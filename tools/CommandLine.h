@@ -66,7 +66,13 @@ inline int runCommandLine(CLI::App &app, int argc, char **argv) {
       std::fprintf(stderr, "%s: cannot write to standard output\n", name.c_str());
       return 1;
     }
-    std::fprintf(stderr, "%s: %s (see %s --help)\n", name.c_str(), error.what(), name.c_str());
+    std::string message = error.what(), command = name;
+    std::vector<std::string> unknown = app.remaining();
+    if (app.get_subcommands().empty() && !app.get_subcommands({}).empty() && !unknown.empty() && unknown[0][0] != '-')
+      message = "there is no command '" + unknown[0] + "'";
+    for (const CLI::App *subcommand : app.get_subcommands())
+      command += " " + subcommand->get_name();
+    std::fprintf(stderr, "%s: %s (see %s --help)\n", name.c_str(), message.c_str(), command.c_str());
   } catch (const std::exception &error) {
     std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
   }

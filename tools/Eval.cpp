@@ -155,14 +155,16 @@ static void eval(const EvalOptions &options) {
 void addEvalCommand(CLI::App &app) {
   auto options = std::make_shared<EvalOptions>();
   CLI::App *command = app.add_subcommand("eval", "Measures perplexity on a text");
-  command->add_option("FILE", options->file, "a compiled model")->required();
+  command->add_option("FILE", options->file, "a compiled model")->required()->type_name("");
   command->add_option("--text", options->text, "documents separated by lines that read <|end|>; \"-\": standard input")
+      ->type_name("FILE")
       ->required();
-  command->add_option("--against", options->against, "a package of the same model to compare with: KL and agreement");
+  command->add_option("--against", options->against, "a package of the same model to compare with: KL and agreement")
+      ->type_name("FILE");
   command->add_option("--threads", options->threads, "default: the processors this process may use")->check(positive());
   command->add_option("--context", options->context, "cut documents to this many tokens (default: the model's context)")
       ->check(positive());
-  command->add_option("--isa", options->isa, "use this code of the package, e.g. x86-64-avx2");
+  command->add_option("--isa", options->isa, "use this code of the package, e.g. x86-64-avx2")->type_name("NAME");
   command->add_flag("--json", options->json, "print perplexity, nll (nats per token) and tokens as JSON");
   command->footer("Each document is tokenized alone, with a BOS where the tokenizer adds one, and cut to the context;\n"
                   "perplexity = exp(nll), over every token but the first of each document.\n\n"

@@ -233,11 +233,12 @@ static void inspect(const InspectOptions &options) {
 void addInspectCommand(CLI::App &app) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App *command = app.add_subcommand("inspect", "Shows what is in a compiled model and the memory it needs");
-  command->add_option("FILE", options->file, "a compiled model")->required();
+  command->add_option("FILE", options->file, "a compiled model")->required()->type_name("");
   command->add_option("--context", options->context, "plan memory for this many tokens (default: the model's context)")
       ->check(positive());
   command->add_option("--threads", options->threads, "plan memory for this many threads")->check(positive());
-  command->add_option("--isa", options->isa, "plan memory for this code of the package, e.g. x86-64-avx2");
+  command->add_option("--isa", options->isa, "plan memory for this code of the package, e.g. x86-64-avx2")
+      ->type_name("NAME");
   command->add_flag("--check", options->check, "read all weights and compare their checksum");
   command->add_flag("--dispatches", options->dispatches, "list the schedule; | marks where all threads meet");
   command->add_flag("--json", options->json, "print all of it as JSON");

@@ -221,10 +221,12 @@ void addRunCommand(CLI::App &app) {
   auto options = std::make_shared<RunOptions>();
   RunOptions &o = *options;
   CLI::App *command = app.add_subcommand("run", "Continues a prompt, streaming the text");
-  command->add_option("FILE", o.file, "a compiled model")->required();
-  command->add_option("PROMPT", o.prompt, "text to continue; \"-\" reads standard input; none: the model begins");
-  command->add_option("--prompt", o.promptOption, "the same, as an option");
-  command->add_option("--prompt-ids", o.promptIds, "token ids (1,2,3) instead of text; needs no tokenizer");
+  command->add_option("FILE", o.file, "a compiled model")->required()->type_name("");
+  command->add_option("PROMPT", o.prompt, "text to continue; \"-\" reads standard input; none: the model begins")
+      ->type_name("");
+  command->add_option("--prompt", o.promptOption, "the same, as an option")->type_name("TEXT");
+  command->add_option("--prompt-ids", o.promptIds, "token ids (1,2,3) instead of text; needs no tokenizer")
+      ->type_name("IDS");
   command->add_option("--max-tokens", o.maxTokens, "stop after this many (default: at the model's end token)")
       ->check(wholeNumber(0, UINT32_MAX));
   command->add_flag("--ignore-eos", o.ignoreEos, "go on after the model's end token");
@@ -257,13 +259,16 @@ void addRunCommand(CLI::App &app) {
       ->check(positive())
       ->group(machine);
   command->add_option("--isa", o.isa, "use this code of the package, e.g. x86-64-avx2 (default: the best)")
+      ->type_name("NAME")
       ->group(machine);
   command->add_option("--prefill-step", o.prefillStep, "feed the prompt this many tokens at a time")
       ->check(positive())
       ->group(machine);
 
   const std::string output = "Output";
-  command->add_option("--logits", o.logits, "write the last prompt position's logits here, raw f32")->group(output);
+  command->add_option("--logits", o.logits, "write the last prompt position's logits here, raw f32")
+      ->type_name("FILE")
+      ->group(output);
   command->add_flag("--json", o.json, "print prompt_tokens, tokens, text (of the tokens) and rates as JSON")
       ->group(output);
   command->add_flag("--verbose", o.verbose, "statistics on standard error")->group(output);

@@ -63,10 +63,10 @@ static void tokenize(const TokenizeOptions &options) {
 void addTokenizeCommand(CLI::App &app) {
   auto options = std::make_shared<TokenizeOptions>();
   CLI::App *command = app.add_subcommand("tokenize", "Shows how a text becomes token ids, or turns ids into text");
-  command->add_option("FILE", options->file, "a compiled model")->required();
-  command->add_option("TEXT", options->text, "the text; \"-\" reads standard input");
+  command->add_option("FILE", options->file, "a compiled model")->required()->type_name("");
+  command->add_option("TEXT", options->text, "the text; \"-\" reads standard input")->type_name("");
   command->add_flag("--ids", options->idsOnly, "print only the ids, as --prompt-ids takes them");
-  command->add_option("--decode", options->decode, "turn these ids (1,2,3) into text instead");
+  command->add_option("--decode", options->decode, "turn these ids (1,2,3) into text instead")->type_name("IDS");
   command->add_flag("--no-special", options->noSpecial,
                     "no BOS, and special tokens in the text are text; with --decode, leave them out");
   command->add_flag("--json", options->json, "print tokens, pieces and text as JSON");

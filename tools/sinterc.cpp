@@ -56,12 +56,17 @@ int main(int argc, char **argv) {
   CLI::App app("Compiles a Hugging Face model directory into one file that sinter runs.", "sinterc");
   app.set_version_flag("--version", "sinterc " SINTER_VERSION);
   app.add_option("MODEL", options.model, "directory with config.json, *.safetensors and, for text, tokenizer.json")
-      ->required();
-  app.add_option("-o,--output", options.output, "the package to write; replaced if it exists");
-  app.add_option("--quantize", options.format, "format of the layers' matrices, see below")->capture_default_str();
+      ->required()
+      ->type_name("");
+  app.add_option("-o,--output", options.output, "the package to write; replaced if it exists")->type_name("FILE");
+  app.add_option("--quantize", options.format, "format of the layers' matrices, see below")
+      ->type_name("FORMAT")
+      ->capture_default_str();
   app.add_option("--embed-quantize", options.embedFormat,
-                 "format of embeddings and head (default: what goes well with --quantize)");
+                 "format of embeddings and head (default: what goes well with --quantize)")
+      ->type_name("FORMAT");
   app.add_option("--target", options.targets, "processors to compile for, separated by commas, see below")
+      ->type_name("NAMES")
       ->capture_default_str();
   app.add_option("--context", options.context, "tokens a text may have (default: as trained, at most 4096)")
       ->check(wholeNumber(1, kMostContext));
@@ -84,6 +89,7 @@ int main(int argc, char **argv) {
       ->check(CLI::IsMember({"tx", "sched", "kern", "llvm", "asm"}))
       ->group(looking);
   app.add_option("--print-ir-after", options.printAfter, "print the module to standard error after this pass")
+      ->type_name("PASS")
       ->group(looking);
   app.add_flag("--json", style.json, "print the report as JSON")->group(looking);
   app.add_flag("-q,--quiet", style.quiet, "print nothing but errors");
