@@ -101,15 +101,17 @@ Error PackedWeight::packTileAt(tx::ParamReader &reader, int64_t tile, uint8_t *o
 
 Error PackedWeight::packVector(tx::ParamReader &reader, ByteSink sink) const {
   std::vector<float> values(tiles * kTileRows, 0.0f);
-  float *at = values.data();
+  std::vector<float> part;
+  int64_t first = 0; // number of the source, interleaved; else where it begins
   for (const Source &source : sources) {
-    if (Error error = reader.readRows(source.param, 0, 1, at))
+    part.resize(source.rows);
+    if (Error error = reader.readRows(source.param, 0, 1, part.data()))
       return error;
-    if (Error error = checkFinite(source.param, ArrayRef<float>(at, source.rows)))
+    if (Error error = checkFinite(source.param, part))
       return error;
     for (int64_t i = 0; i < source.rows; ++i)
-      at[i] += add;
-    at += source.rows;
+      values[interleave ? (2 * (i / kTileRows) + first) * kTileRows + i % kTileRows : first + i] = part[i] + add;
+    first += interleave ? 1 : source.rows;
   }
   return sink(ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(values.data()), bytes()));
 }

@@ -69,7 +69,7 @@ private:
   Value ref(FlatSymbolRefAttr symbol, MemRefType type);
   LogicalResult bindToModule(Value value, sched::Role role);
   Value matrix(ArrayAttr params, bool interleave = false);
-  Value vector(ArrayAttr params, int64_t add = 0);
+  Value vector(ArrayAttr params, int64_t add = 0, bool interleave = false);
   void addNorm(SmallVectorImpl<Value> &bindings, tx::NormAttr norm);
   SmallVector<Value> rows(Value input, tx::NormAttr norm, StringRef quantize);
   void dispatch(Operation *from, kern::SpecInterface spec, ValueRange bindings, int64_t units, int64_t tokensPerUnit);
@@ -193,8 +193,6 @@ LogicalResult Entry::form(tx::NormOp op) {
 }
 
 LogicalResult Entry::form(tx::LinearOp op) {
-  if (op.getGlu() && op.getBiases())
-    return op.emitOpError("has both glu and biases, which no kernel supports");
   const Format &format = *findFormat(*shared.symbols.param(op.getWeights()[0]).getFormat());
   tx::NormAttr norm = op.getNormAttr();
   bool prepares = norm || format.isQuantized(), fused = prepares && single();
@@ -208,7 +206,7 @@ LogicalResult Entry::form(tx::LinearOp op) {
     addNorm(bindings, norm);
   bindings.push_back(matrix(op.getWeightsAttr(), /*interleave=*/!!op.getGlu()));
   if (op.getBiases())
-    bindings.push_back(vector(op.getBiasesAttr()));
+    bindings.push_back(vector(op.getBiasesAttr(), /*add=*/0, /*interleave=*/!!op.getGlu()));
   if (op.getResidual())
     bindings.push_back(buffer(op.getResidual()));
   bindings.push_back(buffer(op));
@@ -299,8 +297,8 @@ Value Entry::matrix(ArrayAttr params, bool interleave) {
   return ref(shared.symbols.matrix(params, interleave), MemRefType::get({ShapedType::kDynamic}, builder.getI8Type()));
 }
 
-Value Entry::vector(ArrayAttr params, int64_t add) {
-  return ref(shared.symbols.vector(params, add), MemRefType::get({ShapedType::kDynamic}, builder.getF32Type()));
+Value Entry::vector(ArrayAttr params, int64_t add, bool interleave) {
+  return ref(shared.symbols.vector(params, add, interleave), MemRefType::get({ShapedType::kDynamic}, builder.getF32Type()));
 }
 
 void Entry::addNorm(SmallVectorImpl<Value> &bindings, tx::NormAttr norm) {

@@ -15,9 +15,9 @@ using namespace sinter;
 
 namespace {
 
-// One weight and nothing fused yet.
+// One weight and nothing fused yet but its bias.
 bool isPlain(tx::LinearOp linear) {
-  return linear.getWeights().size() == 1 && !linear.getBiases() && !linear.getNorm() && !linear.getGlu() &&
+  return linear.getWeights().size() == 1 && !linear.getNorm() && !linear.getGlu() &&
          !linear.getResidual() && !linear->hasAttr("tap");
 }
 
@@ -29,7 +29,9 @@ struct GluOfProducts : OpRewritePattern<tx::GluOp> {
     if (!gate || !up || gate == up)
       return rewriter.notifyMatchFailure(glu, "gate and up are not two products");
     if (!isPlain(gate) || !isPlain(up))
-      return rewriter.notifyMatchFailure(glu, "gate or up has biases, or something else is fused into it");
+      return rewriter.notifyMatchFailure(glu, "something is fused into gate or up");
+    if (gate.getBiases().has_value() != up.getBiases().has_value())
+      return rewriter.notifyMatchFailure(glu, "only one of gate and up has a bias");
     if (gate.getInput() != up.getInput())
       return rewriter.notifyMatchFailure(glu, "gate and up have different inputs");
     if (!gate->hasOneUse() || !up->hasOneUse())
@@ -41,10 +43,13 @@ struct GluOfProducts : OpRewritePattern<tx::GluOp> {
     if (gateWeight.getFormatAttr() != upWeight.getFormatAttr())
       return rewriter.notifyMatchFailure(glu, "gate and up have different formats");
 
+    ArrayAttr biases;
+    if (gate.getBiases())
+      biases = rewriter.getArrayAttr({(*gate.getBiases())[0], (*up.getBiases())[0]});
     tx::LinearOp fused =
         tx::LinearOp::create(rewriter, rewriter.getFusedLoc({gate.getLoc(), up.getLoc(), glu.getLoc()}), glu.getType(),
                              gate.getInput(), rewriter.getArrayAttr({gateName, upName}),
-                             /*biases=*/ArrayAttr(), /*norm=*/tx::NormAttr(), glu.getActivationAttr(),
+                             biases, /*norm=*/tx::NormAttr(), glu.getActivationAttr(),
                              /*residual=*/Value());
     fused->setDiscardableAttrs(glu->getDiscardableAttrDictionary());
     rewriter.replaceOp(glu, fused);

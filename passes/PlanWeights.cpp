@@ -22,11 +22,12 @@ constexpr int64_t kAlignment = 64;
 
 int64_t packedBytes(sched::WeightOp weight) {
   int64_t rows = weight.getRows(), columns = weight.getColumns();
-  if (weight.getFormat() == "vector")
-    return llvm::alignTo(rows, kTileRows) * sizeof(float);
-  const Format &format = *findFormat(weight.getFormat()); // checked by the op's verifier
   // Interleaved sources are padded to tiles each for itself.
-  return weight.getInterleave() ? 2 * format.packedBytes(rows / 2, columns) : format.packedBytes(rows, columns);
+  int64_t parts = weight.getInterleave() ? 2 : 1;
+  if (weight.getFormat() == "vector")
+    return parts * llvm::alignTo(rows / parts, kTileRows) * sizeof(float);
+  const Format &format = *findFormat(weight.getFormat()); // checked by the op's verifier
+  return parts * format.packedBytes(rows / parts, columns);
 }
 
 struct PlanWeights : sinter::impl::PlanWeightsBase<PlanWeights> {

@@ -100,11 +100,11 @@ FlatSymbolRefAttr ScheduleSymbols::matrix(ArrayAttr params, bool interleave) {
   return weight(*first.getFormat(), params, interleave, rows, first.getTensorType().getDimSize(1), /*add=*/0);
 }
 
-FlatSymbolRefAttr ScheduleSymbols::vector(ArrayAttr params, int64_t add) {
+FlatSymbolRefAttr ScheduleSymbols::vector(ArrayAttr params, int64_t add, bool interleave) {
   int64_t elements = 0;
   for (Attribute name : params)
     elements += param(name).getTensorType().getDimSize(0);
-  return weight("vector", params, /*interleave=*/false, elements, /*columns=*/1, add);
+  return weight("vector", params, interleave, elements, /*columns=*/1, add);
 }
 
 sched::BufferOp ScheduleSymbols::buffer(sched::Role role, MemRefType type) {

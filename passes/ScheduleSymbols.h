@@ -20,8 +20,8 @@ public:
   // params in the same format) are one weight. The params must have a format.
   mlir::FlatSymbolRefAttr matrix(mlir::ArrayAttr params, bool interleave = false);
 
-  // These vectors one after another in f32, `add` added to each element.
-  mlir::FlatSymbolRefAttr vector(mlir::ArrayAttr params, int64_t add = 0);
+  // These vectors one after another in f32, or two of them in turns of 32 elements; `add` added to each element.
+  mlir::FlatSymbolRefAttr vector(mlir::ArrayAttr params, int64_t add = 0, bool interleave = false);
 
   sched::CacheOp cache(mlir::FlatSymbolRefAttr name) { return symbols.lookup<sched::CacheOp>(name.getValue()); }
 

@@ -30,8 +30,6 @@ LogicalResult buildKernel(ModuleOp module, StringRef name, SpecInterface spec, c
                                 << "', expected a format with codes";
   }
   if (LinearAttr linear = dyn_cast<LinearAttr>(spec)) {
-    if (linear.getGlu() && linear.getBias())
-      return module.emitError() << "kernel '" << name << "': a gated product has no bias: there would be two";
     if (linear.getNorm() && !linear.getFusedRows() && findFormat(linear.getFormat())->isQuantized())
       return module.emitError() << "kernel '" << name << "': norm needs fused_rows where the input is quantized";
   }

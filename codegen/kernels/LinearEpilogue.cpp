@@ -17,21 +17,26 @@ static void forEachResult(KernelBuilder &b, const ResultTile &tile, ValueRange r
 }
 
 void emitKeepGate(KernelBuilder &b, const LinearEpilogue &epilogue, const ResultTile &tile, ValueRange results) {
+  // Biases of a gated product alternate by tiles, as its weights do.
+  Value firstBias = b.add(b.mul(tile.unit, 2 * kTileRows), tile.output);
   forEachResult(b, tile, results, [&](int64_t t, int64_t output, Value result) {
+    if (epilogue.bias)
+      result = b.addf(result, b.load(epilogue.bias, b.add(firstBias, output), b.lanes()));
     b.store(result, epilogue.gate, {b.index(t), b.add(tile.output, output)});
   });
 }
 
 void emitEpilogue(KernelBuilder &b, const LinearEpilogue &epilogue, const ResultTile &tile, ValueRange results) {
   Value firstColumn = b.add(b.mul(tile.unit, kTileRows), tile.output);
+  Value firstBias = epilogue.glu ? b.add(b.mul(tile.unit, 2 * kTileRows), b.add(tile.output, kTileRows)) : firstColumn;
   forEachResult(b, tile, results, [&](int64_t t, int64_t output, Value result) {
     Value row = b.add(tile.row, t), column = b.add(firstColumn, output);
+    if (epilogue.bias)
+      result = b.addf(result, b.load(epilogue.bias, b.add(firstBias, output), b.lanes()));
     if (epilogue.glu) {
       Value gate = b.load(epilogue.gate, {b.index(t), b.add(tile.output, output)}, b.lanes());
       result = b.mulf(b.activation(epilogue.glu.getValue(), gate), result);
     }
-    if (epilogue.bias)
-      result = b.addf(result, b.load(epilogue.bias, column, b.lanes()));
     if (epilogue.residual)
       result = b.addf(result, b.load(epilogue.residual, {row, column}, b.lanes()));
     b.store(result, epilogue.out, {row, column});

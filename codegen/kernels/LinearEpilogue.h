@@ -25,7 +25,7 @@ struct ResultTile {
 
 // Keeps the gate's product until the product it gates is there.
 void emitKeepGate(KernelBuilder &b, const LinearEpilogue &epilogue, const ResultTile &tile, mlir::ValueRange results);
-// out = [activation(gate) *] results [+ bias] [+ residual]
+// out = [activation(gate) *] (results [+ bias]) [+ residual]
 void emitEpilogue(KernelBuilder &b, const LinearEpilogue &epilogue, const ResultTile &tile, mlir::ValueRange results);
 
 } // namespace sinter::kern

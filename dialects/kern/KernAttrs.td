@@ -52,7 +52,7 @@ def Kern_LinearAttr : Kern_Spec<"Linear", "linear"> {
 
     Bindings: `in` f32[T][stride(columns)] | `codes` s8[T][padded], `scales` f32[T][groups], `sums`[T][groups];
     with a norm `norm_weight` f32[columns] and, if it has one, `norm_bias`; `weights` packed; with `bias`, `bias`
-    f32[rows]; with `residual`, `residual` f32[T][stride(rows)] (may be the same buffer as out); `out` f32[T][stride(rows)].
+    f32[rows] (with `glu`, of gate and up in turns of 32); with `residual`, `residual` f32[T][stride(rows)] (may be the same buffer as out); `out` f32[T][stride(rows)].
   }];
   let parameters = (ins
     "int64_t":$rows, "int64_t":$columns, StringRefParameter<>:$format,

@@ -36,7 +36,7 @@ def Sched_WeightOp : Sched_Op<"weight", [Symbol]> {
   let description = [{
     `format` names a row of dialects/Formats.h, or is "vector" for plain f32 padded to 32 (norm weights, biases, with
     `add` added to each element). A matrix takes the rows of its sources one after another; with `interleave` its two
-    sources, each padded to tiles of 32 rows, alternate tile by tile. `offset` and `bytes` are given by
+    sources, each padded to tiles of 32 rows, alternate tile by tile; so do two vectors. `offset` and `bytes` are given by
     `--sinter-plan-weights`.
 
     Example: `sched.weight @layers.0.gate_up "q8" [@layers.0.gate, @layers.0.up] interleave rows(704) columns(128)`

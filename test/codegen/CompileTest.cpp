@@ -88,8 +88,6 @@ TEST_P(CompileTest, RejectsSpecsWithReasons) {
   std::string target = "target " + GetParam()->name.str() + ": kernel 'k' cannot be built: kernel 'k': ";
   EXPECT_EQ(errorOf("#kern.linear<rows = 8, columns = 8, format = \"q3\">"),
             target + "unknown format 'q3', expected one of " + formatNames());
-  EXPECT_EQ(errorOf("#kern.linear<rows = 8, columns = 8, format = \"f32\", glu = silu, bias = true>"),
-            target + "a gated product has no bias: there would be two");
   EXPECT_EQ(
       errorOf("#kern.linear<rows = 8, columns = 8, format = \"q8\", norm = <kind = rms, epsilon = 1.0e-5 : f32>>"),
       target + "norm needs fused_rows where the input is quantized");

@@ -81,17 +81,6 @@ func.func @prefill(%ids: tensor<?xi32>) -> tensor<?x64xf32> attributes {tx.max_t
 
 // -----
 
-tx.param @e "m" at 0 : tensor<64x64xf32> as "q8"
-tx.param @b "m" at 0 : tensor<64xf32>
-func.func @prefill(%ids: tensor<?xi32>) -> tensor<?x64xf32> attributes {tx.max_tokens = 8 : i64} {
-  %x = tx.embed %ids @e : tensor<?xi32> -> tensor<?x64xf32>
-  // expected-error @+1 {{has both glu and biases, which no kernel supports}}
-  %y = tx.linear %x [@e, @e] bias [@b, @b] glu silu : tensor<?x64xf32> -> tensor<?x64xf32>
-  return %y : tensor<?x64xf32>
-}
-
-// -----
-
 tx.param @e "m" at 0 : tensor<64x96xf32> as "q8"
 tx.cache @kv kv_heads(1) head_dim(32) window(0) element(f16) capacity(64)
 func.func @prefill(%ids: tensor<?xi32>, %pos: index) -> tensor<?x32xf32> attributes {tx.max_tokens = 8 : i64} {

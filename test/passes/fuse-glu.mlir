@@ -44,9 +44,18 @@ func.func @other_format(%x: tensor<?x64xf32>) -> tensor<?x96xf32> {
 }
 
 // CHECK-LABEL: @biased
-// CHECK: tx.glu silu
+// CHECK-NEXT: tx.linear %arg0 [@gate, @up] bias [@bias, @bias] glu silu
 func.func @biased(%x: tensor<?x64xf32>) -> tensor<?x96xf32> {
   %gate = tx.linear %x [@gate] bias [@bias] : tensor<?x64xf32> -> tensor<?x96xf32>
+  %up = tx.linear %x [@up] bias [@bias] : tensor<?x64xf32> -> tensor<?x96xf32>
+  %y = tx.glu silu %gate, %up : tensor<?x96xf32>
+  return %y : tensor<?x96xf32>
+}
+
+// CHECK-LABEL: @one_biased
+// CHECK: tx.glu silu
+func.func @one_biased(%x: tensor<?x64xf32>) -> tensor<?x96xf32> {
+  %gate = tx.linear %x [@gate] : tensor<?x64xf32> -> tensor<?x96xf32>
   %up = tx.linear %x [@up] bias [@bias] : tensor<?x64xf32> -> tensor<?x96xf32>
   %y = tx.glu silu %gate, %up : tensor<?x96xf32>
   return %y : tensor<?x96xf32>
