@@ -56,6 +56,7 @@ private:
   Expected<fb::Offset<package::Dispatch>> dispatch(sched::DispatchOp op);
   fb::Offset<package::Cache> cache(sched::CacheOp op);
   fb::Offset<package::Code> code(const CompiledKernels &kernels, const PackageLayout::Section &section);
+  fb::Offset<package::Work> work(kern::SpecInterface spec);
   fb::Offset<package::Model> model();
 
   const PackageContents &contents;
@@ -140,6 +141,14 @@ fb::Offset<package::Code> ManifestBuilder::code(const CompiledKernels &kernels, 
                              out.CreateVector(kernels.stackBytes));
 }
 
+fb::Offset<package::Work> ManifestBuilder::work(kern::SpecInterface spec) {
+  const kern::Work work = spec.getWork();
+  StringRef kind = spec.getAbstractAttribute().getName(); // "kern.linear"
+  kind.consume_front("kern.");
+  return package::CreateWork(out, out.CreateString(kind.str()), work.int8, work.weightBytes, work.tokenWeightBytes,
+                             work.tokenMultiplyAdds, work.positionCacheBytes, work.positionMultiplyAdds, work.window);
+}
+
 fb::Offset<package::Model> ManifestBuilder::model() {
   const ModelInfo &info = contents.info;
   const GenerationDefaults &defaults = info.generation;
@@ -174,9 +183,11 @@ Expected<std::vector<uint8_t>> ManifestBuilder::build() {
   sched::PlanOp plan = *plans.begin();
 
   std::vector<std::string> kernels;
+  std::vector<fb::Offset<package::Work>> works;
   for (sched::KernelOp kernel : module.getOps<sched::KernelOp>()) {
     kernelIndex[kernel.getSymName()] = uint16_t(kernels.size());
     kernels.push_back(kernel.getSymName().str());
+    works.push_back(work(cast<kern::SpecInterface>(kernel.getSpec())));
   }
   if (kernels.size() > UINT16_MAX)
     return createStringError("the module has " + Twine(kernels.size()) + " kernels, at most 65535 are possible");
@@ -210,13 +221,14 @@ Expected<std::vector<uint8_t>> ManifestBuilder::build() {
   fb::Offset<fb::Vector<fb::Offset<package::Code>>> codeList = out.CreateVector(codes);
   fb::Offset<fb::Vector<fb::Offset<package::Cache>>> cacheList = out.CreateVector(caches);
   fb::Offset<fb::Vector<fb::Offset<package::Entry>>> entryList = out.CreateVector(entries);
+  fb::Offset<fb::Vector<fb::Offset<package::Work>>> workList = out.CreateVector(works);
   const package::Range weights = range(layout.weights), tokenizer = range(layout.tokenizer);
   const uint64_t tokenizerChecksum =
       contents.tokenizer.empty() ? 0 : checksum64(contents.tokenizer.data(), contents.tokenizer.size());
   out.Finish(package::CreateManifest(out, compiler, facts, uint32_t(plan.getContext()), &weights,
                                      layout.weightsChecksum, &tokenizer, tokenizerChecksum, chatTemplate,
                                      *plan.getArenaBytes(), names, codeList, cacheList, entryList, &*tokens, &*hidden,
-                                     uint32_t(hiddenType.getShape().back()), &*logits));
+                                     uint32_t(hiddenType.getShape().back()), &*logits, workList));
   return std::vector<uint8_t>(out.GetBufferPointer(), out.GetBufferPointer() + out.GetSize());
 }
 

@@ -86,6 +86,9 @@ sinter_status checkFacts(const sinter_model *model, sinter_error *error) {
   if (manifest.context() == 0 || manifest.context() > kMostContext)
     return damaged(model, error, "manifest gives a context of %u tokens, expected 1 to %u", manifest.context(),
                    kMostContext);
+  if (count(manifest.work()) && count(manifest.work()) != manifest.kernels()->size())
+    return damaged(model, error, "the manifest describes the work of %u kernels, but has %u", count(manifest.work()),
+                   manifest.kernels()->size());
   if (facts.bos() < -1 || (facts.bos() >= 0 && uint32_t(facts.bos()) >= facts.vocab()))
     return damaged(model, error, "bos token %d is not in the vocabulary of %u", facts.bos(), facts.vocab());
   for (uint32_t i = 0; i < count(facts.eos()); ++i)

@@ -28,6 +28,9 @@ void freePages(void *data, size_t size);
 // Null if not set.
 const char *environment(const char *name);
 
+// Nanoseconds of a clock that never goes back and is the same for all threads; from where it counts does not matter.
+uint64_t nanoseconds();
+
 // ---- Threads ----
 
 // CPUs that this process may use: affinity mask and cgroup (v1, v2) quota, at least 1. `root` goes before the paths of

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace sinter::platform {
@@ -106,6 +107,12 @@ void *allocatePages(size_t size) {
 void freePages(void *data, size_t size) { munmap(data, roundUp(size, kPage)); }
 
 const char *environment(const char *name) { return getenv(name); }
+
+uint64_t nanoseconds() {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return uint64_t(now.tv_sec) * 1000000000 + uint64_t(now.tv_nsec);
+}
 
 size_t stackBytes(size_t needed) {
   // libc's own part, with room for thread-local storage of the process, and for the runtime's frames.

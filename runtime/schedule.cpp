@@ -5,7 +5,9 @@
 #include "runtime/schedule.h"
 
 #include "runtime/cpu_features.h"
+#include "runtime/platform.h"
 
+using namespace sinter;
 using namespace sinter::runtime;
 
 namespace {
@@ -21,12 +23,42 @@ void observe(const Dispatch &dispatch, const Step &step, const Observer &observe
   observer.function(observer.user, &observation);
 }
 
-void walk(Member *member, const Step &step, const Observer &observer) {
+// Takes the times of one thread's way through one entry.
+class Stopwatch {
+public:
+  Stopwatch(const Profiler &profiler, const Member *member, const Step &step) : profiler(profiler) {
+    if (profiler.function)
+      event = {step.schedule->name, 0, member->index, 0, 0, 0, step.scalars.tokens, step.scalars.position};
+  }
+  void arrive() { take(event.arrived); }
+  void begin() { take(event.begin); }
+  void end(uint32_t dispatch) {
+    if (!profiler.function)
+      return;
+    take(event.end);
+    event.dispatch = dispatch;
+    profiler.function(profiler.user, &event);
+  }
+
+private:
+  void take(uint64_t &time) {
+    if (profiler.function)
+      time = platform::nanoseconds();
+  }
+
+  const Profiler &profiler;
+  sinter_dispatch_event event = {};
+};
+
+void walk(Member *member, const Step &step, const Observer &observer, const Profiler &profiler) {
   const uint64_t thread = member->index, threads = member->team->threads;
+  Stopwatch watch(profiler, member, step);
   for (uint32_t i = 0; i < step.schedule->count; ++i) {
     const Dispatch &dispatch = step.schedule->dispatches[i];
+    watch.arrive();
     if (dispatch.barrier)
       meet(member);
+    watch.begin();
     uint64_t units = dispatch.units;
     if (dispatch.tokensPerUnit)
       units *= (step.scalars.tokens + dispatch.tokensPerUnit - 1) / dispatch.tokensPerUnit;
@@ -35,6 +67,7 @@ void walk(Member *member, const Step &step, const Observer &observer) {
       sinter_kernel_args arguments = {dispatch.bindings, &step.scalars};
       dispatch.kernel(&arguments, uint32_t(begin), uint32_t(end), member->scratch);
     }
+    watch.end(i);
     if (dispatch.tap && observer.function) {
       meet(member);
       if (thread == 0)
@@ -42,7 +75,12 @@ void walk(Member *member, const Step &step, const Observer &observer) {
       meet(member);
     }
   }
+  watch.arrive();
   meet(member);
+  watch.begin();
+  watch.end(step.schedule->count);
+  if (profiler.function) // nobody is called back once the caller has gone on
+    meet(member);
 }
 
 void work(Member *member, const void *context) {
@@ -50,7 +88,7 @@ void work(Member *member, const void *context) {
   // A copy: the caller's goes away as soon as it has met the others, which is before they have returned.
   const Job job = *static_cast<const Job *>(context);
   for (uint32_t i = 0; i < job.count; ++i)
-    walk(member, job.steps[i], job.observer);
+    walk(member, job.steps[i], job.observer, job.profiler);
 }
 
 } // namespace

@@ -18,6 +18,7 @@ struct Dispatch {
 };
 
 struct Schedule {
+  const char *name;           // of its entry
   const Dispatch *dispatches; // [count]
   uint32_t count;
 };
@@ -27,6 +28,12 @@ struct Observer {
   sinter_observer function; // null: nobody
   void *user;
   uint64_t width, stride; // of rows, in floats
+};
+
+// Who is called back with the times of every dispatch.
+struct Profiler {
+  sinter_profiler function; // null: nobody, and no clock is read
+  void *user;
 };
 
 // A schedule for given tokens.
@@ -40,6 +47,7 @@ struct Job {
   Step steps[2];
   uint32_t count;
   Observer observer;
+  Profiler profiler;
 };
 
 void runJob(Team *team, const Job &job);

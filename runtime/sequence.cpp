@@ -55,7 +55,8 @@ sinter_status sinter_prefill(sinter_session *session, const uint32_t *ids, size_
     Step step = takeStep(session, ids + done, count - done);
     done += step.scalars.tokens;
     // The last step goes on into the head.
-    Job job = {{step, headStep(session, step, step.scalars.tokens - 1)}, done == count ? 2u : 1u, session->observer};
+    Job job = {{step, headStep(session, step, step.scalars.tokens - 1)}, done == count ? 2u : 1u, session->observer,
+               session->profiler};
     runJob(&session->team, job);
     advance(session, step);
   }
@@ -76,13 +77,13 @@ sinter_status sinter_score(sinter_session *session, const uint32_t *ids, size_t 
   bool stopped = false;
   for (size_t done = 0; done < count && !stopped;) {
     Step step = takeStep(session, ids + done, count - done);
-    runJob(&session->team, {{step, {}}, 1, session->observer});
+    runJob(&session->team, {{step, {}}, 1, session->observer, session->profiler});
     advance(session, step);
     for (uint64_t row = 0; row < step.scalars.tokens; ++row) {
       // Once stopped only the last row is left to do, so that the logits are those of the last token.
       if (stopped && row + 1 < step.scalars.tokens)
         continue;
-      runJob(&session->team, {{headStep(session, step, row), {}}, 1, session->observer});
+      runJob(&session->team, {{headStep(session, step, row), {}}, 1, session->observer, session->profiler});
       session->hasLogits = row + 1 == step.scalars.tokens;
       if (!stopped)
         stopped = callback(user, done + row, session->logits) != 0;

@@ -61,7 +61,7 @@ private:
   }
 
   Schedule resolve(const package::Entry &entry) {
-    Schedule schedule = {nextDispatch, count(entry.dispatches())};
+    Schedule schedule = {entry.name()->c_str(), nextDispatch, count(entry.dispatches())};
     for (uint32_t i = 0; i < schedule.count; ++i) {
       const package::Dispatch &from = *entry.dispatches()->Get(i);
       uint64_t start = model->code->entries()->Get(from.kernel());
@@ -152,4 +152,9 @@ const float *sinter_logits(sinter_session *session) { return session->hasLogits 
 void sinter_set_observer(sinter_session *session, sinter_observer observer, void *user) {
   session->observer.function = observer;
   session->observer.user = user;
+}
+
+void sinter_set_profiler(sinter_session *session, sinter_profiler profiler, void *user) {
+  session->profiler.function = profiler;
+  session->profiler.user = user;
 }

@@ -21,6 +21,7 @@ struct sinter_session {
   const float *logits; // in the arena, [vocab]
 
   sinter::runtime::Observer observer;
+  sinter::runtime::Profiler profiler;
   sinter::runtime::Sampler sampler;
   sinter::runtime::Team team;
 };

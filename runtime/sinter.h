@@ -221,6 +221,51 @@ typedef struct sinter_observation {
 typedef void (*sinter_observer)(void *user, const sinter_observation *observation);
 SINTER_API void sinter_set_observer(sinter_session *session, sinter_observer observer, void *user);
 
+/* ---- Measuring -------------------------------------------------------------------------------------------------- */
+
+/* One thread's part of one dispatch, in nanoseconds of a clock that only moves forward and that all threads share.
+ * Before `begin` the thread may have waited for the others. After an entry's last dispatch comes one more event, with
+ * `dispatch` being the number of dispatches, for the wait that ends every entry; nothing is computed in it. */
+typedef struct sinter_dispatch_event {
+  const char *entry;  /* "prefill", "decode", "head"; owned by the model */
+  uint32_t dispatch;  /* its place in the entry, from 0 */
+  uint32_t thread;    /* 0: the one that called prefill or decode */
+  uint64_t arrived;   /* the thread was done with what came before */
+  uint64_t begin;     /* the others had arrived too, if they had to */
+  uint64_t end;       /* the thread had computed its part */
+  uint64_t tokens;    /* of the step */
+  uint64_t position;  /* of the step's first token */
+} sinter_dispatch_event;
+
+/* Called after each dispatch on the thread that did the work, so by several at once; all calls have returned when the
+ * call that did the work returns. The time it takes is not in its thread's events, but others may wait for it. Without
+ * one no clock is read. NULL takes it away. */
+typedef void (*sinter_profiler)(void *user, const sinter_dispatch_event *event);
+SINTER_API void sinter_set_profiler(sinter_session *session, sinter_profiler profiler, void *user);
+
+/* What a dispatch is. */
+typedef struct sinter_dispatch_info {
+  const char *kernel; /* name of its kernel; owned by the model, as all pointers here */
+  const char *kind;   /* "linear", "attention", ...; "" if the package does not say */
+  int barrier;        /* all threads meet before it */
+  int int8;           /* its multiply-adds are of 8-bit integers, else of floats */
+} sinter_dispatch_info;
+/* What it has to do in a step, however it does it: the least that must be read, and the products that the model is
+ * made of. Zero where the package does not say. */
+typedef struct sinter_dispatch_work {
+  uint64_t weight_bytes;  /* of weights */
+  uint64_t cache_bytes;   /* of keys and values of earlier and this step's tokens, each read once */
+  uint64_t multiply_adds; /* a multiplication and an addition count as one */
+} sinter_dispatch_work;
+
+/* Dispatches of an entry ("prefill", "decode", "head"); 0 if there is no such entry. */
+SINTER_API uint32_t sinter_dispatch_count(const sinter_model *model, const char *entry);
+SINTER_API sinter_status sinter_get_dispatch(const sinter_model *model, const char *entry, uint32_t dispatch,
+                                             sinter_dispatch_info *info);
+/* For a step of `tokens` tokens, the first of which is at `position`. */
+SINTER_API sinter_status sinter_get_work(const sinter_model *model, const char *entry, uint32_t dispatch,
+                                         uint64_t tokens, uint64_t position, sinter_dispatch_work *work);
+
 #ifdef __cplusplus
 }
 #endif

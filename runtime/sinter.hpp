@@ -155,6 +155,9 @@ public:
         observer.get());
   }
 
+  // As sinter_set_profiler: called by several threads at once.
+  void profile(sinter_profiler profiler, void *user) { sinter_set_profiler(get(), profiler, user); }
+
 private:
   template <class Callback, class... Arguments> static int call(void *user, Arguments... arguments) {
     auto &callback = *static_cast<std::remove_reference_t<Callback> *>(user);

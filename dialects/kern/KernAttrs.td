@@ -6,7 +6,7 @@ include "dialects/kern/KernInterfaces.td"
 include "dialects/tx/TxAttrs.td"
 
 class Kern_Spec<string name, string attrMnemonic> : AttrDef<Kern_Dialect, name, [
-    DeclareAttrInterfaceMethods<Kern_SpecInterface, ["getBindings", "getDomain"]>]> {
+    DeclareAttrInterfaceMethods<Kern_SpecInterface, ["getBindings", "getDomain", "getWork"]>]> {
   let mnemonic = attrMnemonic;
   let assemblyFormat = "`<` struct(params) `>`";
 }

@@ -21,6 +21,18 @@ struct BindingInfo {
   Part part;
 };
 
+// What a kernel has to do, for measuring: the least that must be read and the products that the model is made of, not what
+// an implementation adds to them. Field by field as Work in runtime/package.fbs.
+struct Work {
+  bool int8 = false;
+  int64_t weightBytes = 0;
+  int64_t tokenWeightBytes = 0;
+  int64_t tokenMultiplyAdds = 0;
+  int64_t positionCacheBytes = 0;
+  int64_t positionMultiplyAdds = 0;
+  int64_t window = 0;
+};
+
 // Floats between rows of an activation buffer `width` wide: rows are padded so that tiles of 32 can be stored whole.
 inline constexpr int64_t rowStride(int64_t width) { return (width + 31) / 32 * 32; }
 

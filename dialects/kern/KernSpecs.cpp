@@ -1,5 +1,5 @@
-// How each kind of kernel touches its bindings: what barrier placement reasons with. One function per kind, in the order of
-// KernAttrs.td.
+// How each kind of kernel touches its bindings, what barrier placement reasons with, and how much work it is, what
+// profiles are made of. In the order of KernAttrs.td.
 
 #include "dialects/Formats.h"
 #include "dialects/kern/Kern.h"
@@ -18,9 +18,20 @@ static void addNorm(Bindings &bindings, NormSpecAttr norm, const char *weight, c
     bindings.push_back({bias, Access::read, Part::whole});
 }
 
+// Bytes of a vector of weights: plain floats, padded as rows are.
+static int64_t vectorBytes(int64_t size) { return rowStride(size) * 4; }
+
+static int64_t normBytes(NormSpecAttr norm, int64_t size) {
+  return norm ? vectorBytes(size) * (norm.getBias() ? 2 : 1) : 0;
+}
+
 Domain EmbedAttr::getDomain() const { return Domain::tokens; }
 Bindings EmbedAttr::getBindings() const {
   return {{"ids", Access::read, Part::whole}, {"table", Access::read, Part::whole}, {"out", Access::write, Part::own}};
+}
+Work EmbedAttr::getWork() const {
+  const Format *format = findFormat(getFormat());
+  return {.tokenWeightBytes = format ? format->packedBytes(kTileRows, getWidth()) / kTileRows : 0};
 }
 
 Domain RowsAttr::getDomain() const { return Domain::tokens; }
@@ -33,6 +44,7 @@ Bindings RowsAttr::getBindings() const {
     bindings.push_back({"out", Access::write, Part::own});
   return bindings;
 }
+Work RowsAttr::getWork() const { return {.weightBytes = normBytes(getNorm(), getWidth())}; }
 
 Domain LinearAttr::getDomain() const { return Domain::tiles; }
 Bindings LinearAttr::getBindings() const {
@@ -51,9 +63,20 @@ Bindings LinearAttr::getBindings() const {
   bindings.push_back({"out", Access::write, Part::own});
   return bindings;
 }
+Work LinearAttr::getWork() const {
+  const Format *format = findFormat(getFormat());
+  const int64_t matrices = getGlu() ? 2 : 1;
+  Work work;
+  work.int8 = format && format->isQuantized();
+  work.weightBytes = format ? matrices * format->packedBytes(getRows(), getColumns()) : 0;
+  work.weightBytes += normBytes(getNorm(), getColumns()) + (getBias() ? matrices * vectorBytes(getRows()) : 0);
+  work.tokenMultiplyAdds = matrices * getRows() * getColumns();
+  return work;
+}
 
 Domain RopeTableAttr::getDomain() const { return Domain::tokens; }
 Bindings RopeTableAttr::getBindings() const { return {{"out", Access::write, Part::own}}; }
+Work RopeTableAttr::getWork() const { return {}; }
 
 Domain RotateAppendAttr::getDomain() const { return Domain::kvHeads; }
 Bindings RotateAppendAttr::getBindings() const {
@@ -65,12 +88,22 @@ Bindings RotateAppendAttr::getBindings() const {
   bindings.push_back({"cache", Access::readWrite, Part::own});
   return bindings;
 }
+Work RotateAppendAttr::getWork() const {
+  return {.weightBytes = normBytes(getQueryNorm(), getHeadDim()) + normBytes(getKeyNorm(), getHeadDim())};
+}
 
 Domain AttentionAttr::getDomain() const { return Domain::kvHeads; }
 Bindings AttentionAttr::getBindings() const {
   // A unit reads the whole cache of its head: only with one unit per head is that what the same thread wrote. Passes
   // that know the step to have one token may treat it as own.
   return {{"qkv", Access::read, Part::own}, {"cache", Access::read, Part::whole}, {"out", Access::write, Part::own}};
+}
+Work AttentionAttr::getWork() const {
+  Work work;
+  work.positionCacheBytes = 2 * getKvHeads() * getHeadDim() * (getElement().getIntOrFloatBitWidth() / 8);
+  work.positionMultiplyAdds = 2 * getHeads() * getHeadDim();
+  work.window = getWindow();
+  return work;
 }
 
 } // namespace sinter::kern

@@ -166,6 +166,13 @@ TEST_F(Package, ManifestSaysWhatTheModuleSays) {
   EXPECT_EQ(rotate.grid()->tokens_per_unit(), 8u);
   expectBinding(rotate.bindings()->Get(1), package::Space::cache, 0, 3 * 2 * 4 * 16 * 2);
 
+  ASSERT_EQ(manifest.work()->size(), manifest.kernels()->size());
+  EXPECT_EQ(manifest.work()->Get(0)->kind()->str(), "embed");
+  EXPECT_EQ(manifest.work()->Get(0)->token_weight_bytes(), 34u); // 32 codes and a scale
+  EXPECT_EQ(manifest.work()->Get(1)->kind()->str(), "rows");
+  EXPECT_EQ(manifest.work()->Get(1)->weight_bytes(), 128u);
+  EXPECT_EQ(manifest.work()->Get(2)->kind()->str(), "rotate_append");
+
   EXPECT_EQ(manifest.model()->generation()->top_k(), 7);
   EXPECT_EQ(manifest.model()->eos()->Get(1), 5u);
   EXPECT_EQ(manifest.chat_template()->str(), "{{ messages }}");

@@ -126,6 +126,71 @@ class Running(unittest.TestCase):
             self.assertEqual(told[kind + "_tokens_per_second"], sorted(told[kind + "_runs"])[1])
         self.assertRegex(harness.sinter("bench", self.package, "--repeat", 1).stdout, r"(?m)^decode +64 tokens .*tokens/s")
 
+    def test_bench_profile(self):
+        """Tables add up to the time that passed, and count the work of the model."""
+        told = harness.sinter_json("bench", self.package, "--prompt-tokens", 16, "--gen-tokens", 8, "--threads", 2,
+                                   "--repeat", 2, "--profile")
+        for phase, tokens in (("prefill", 16), ("decode", 8)):
+            profile = told["profile"][phase]
+            self.assertEqual(profile["tokens"], tokens)
+            for table in ("kinds", "kernels", "dispatches"):
+                total = sum(row["milliseconds"] for row in profile[table]) + profile["outside_milliseconds"]
+                self.assertAlmostEqual(total, profile["milliseconds"], places=6)
+                for row in profile[table]:
+                    self.assertLessEqual(row["waiting_milliseconds"], row["milliseconds"])
+            self.assertGreater(profile["milliseconds"], profile["outside_milliseconds"])
+
+        # One row per dispatch of the schedule; what products read is what they are bound to.
+        decode = told["profile"]["decode"]
+        schedule = [row for row in harness.sinter_json("inspect", self.package, "--dispatches")["dispatches"]
+                    if row["entry"] in ("decode", "head")]
+        rows = {row["name"]: row for row in decode["dispatches"]}
+        numbers = {"decode": 0, "head": 0}
+        for dispatch in schedule:
+            entry = dispatch["entry"]
+            row = rows.pop(f"{entry} {numbers[entry]} {dispatch['kernel']}")
+            numbers[entry] += 1
+            self.assertEqual(row["calls"], 8)
+            if dispatch["kernel"].startswith("linear"):
+                bound = sum(binding["bytes"] for binding in dispatch["bindings"] if binding["space"] == "weights")
+                self.assertEqual(row["bytes"], 8 * bound, dispatch["kernel"])
+        self.assertEqual(rows, {})
+
+        config = json.loads((harness.model("tales") / "config.json").read_text())
+        hidden, heads, layers = config["hidden_size"], config["num_attention_heads"], config["num_hidden_layers"]
+        head = config.get("head_dim") or hidden // heads
+        kv_heads = config.get("num_key_value_heads", heads)
+        body = hidden * head * (2 * heads + 2 * kv_heads) + 3 * hidden * config["intermediate_size"]
+        kinds = {row["name"]: row for row in decode["kinds"]}
+        self.assertEqual(kinds["linear"]["multiply_adds"], 8 * (layers * body + config["vocab_size"] * hidden))
+        looks = sum(position + 1 for position in range(16, 24))
+        self.assertEqual(kinds["attention"]["multiply_adds"], layers * looks * 2 * heads * head)
+
+        shown = harness.sinter("bench", self.package, "--gen-tokens", 2, "--repeat", 1, "--profile").stdout
+        self.assertRegex(shown, r"(?m)^prefill: 128 tokens in .* ms")
+        self.assertRegex(shown, r"(?m)^ +[\d.]+ +[\d.]+% .* linear$")
+        self.assertRegex(shown, r"(?m) head 0 linear_")
+
+    def test_bench_trace(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "trace.json"
+            harness.sinter("bench", self.package, "--prompt-tokens", 16, "--gen-tokens", 8, "--threads", 2, "--repeat", 1,
+                           "--trace", path)
+            events = json.loads(path.read_text())["traceEvents"]
+            failed = harness.sinter("bench", self.package, "--gen-tokens", 1, "--repeat", 1, "--trace", folder, check=False)
+        self.assertEqual((failed.returncode, failed.stdout), (1, ""))
+        self.assertIn(f"cannot write {folder}", failed.stderr)
+        sizes = {row["entry"]: row["dispatches"] for row in harness.sinter_json("inspect", self.package)["entries"]}
+        for thread in (0, 1):
+            spans = [event for event in events if event["ph"] == "X" and event["tid"] == thread]
+            for entry, calls in (("prefill", 1), ("decode", 8), ("head", 9)):
+                mine = [event for event in spans if event.get("args", {}).get("entry") == entry]
+                self.assertEqual(len(mine), calls * sizes[entry])
+            spans.sort(key=lambda event: event["ts"])
+            for before, after in zip(spans, spans[1:]):
+                self.assertLessEqual(before["ts"] + before["dur"], after["ts"] + 1e-3)
+        self.assertEqual([event["args"]["name"] for event in events if event["ph"] == "M"], ["thread 0", "thread 1"])
+
     def test_eval(self):
         text = b"Once upon a time there was a dog.\n<|end|>\nA cat sat.\n"
         told = harness.sinter_json("eval", self.package, "--text", "-", stdin=None, input=text)

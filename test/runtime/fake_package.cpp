@@ -135,6 +135,23 @@ FakePackage::FakePackage(uint32_t context, const std::vector<float> &logits)
   manifest.caches.push_back(cache("layers.0", facts[0].capacity, facts[0].window));
   manifest.caches.push_back(cache("layers.1", facts[1].capacity, facts[1].window));
 
+  // What they do. An embedding looks up a row, a head reads all of its matrix.
+  auto addWork = [&](const char *kind) -> package::WorkT & {
+    manifest.work.push_back(std::make_unique<package::WorkT>());
+    manifest.work.back()->kind = kind;
+    return *manifest.work.back();
+  };
+  addWork("embed").token_weight_bytes = FAKE_HIDDEN * sizeof(float);
+  addWork("append");
+  package::WorkT &attendWork = addWork("attention");
+  attendWork.position_cache_bytes = 2 * FAKE_HIDDEN * sizeof(float);
+  attendWork.position_multiply_adds = 2 * FAKE_HIDDEN;
+  package::WorkT &headWork = addWork("linear");
+  headWork.int8 = true;
+  headWork.weight_bytes = uint64_t(vocab) * FAKE_HIDDEN * sizeof(float);
+  headWork.token_multiply_adds = uint64_t(vocab) * FAKE_HIDDEN;
+  addWork("constant");
+
   // Code: the same instructions once for every x86-64, and once for one that does not exist yet.
   manifest.kernels = {"embed", "append", "attend", "head", "constant_head"};
   auto offset = [](void (*kernel)(const sinter_kernel_args *, uint32_t, uint32_t, void *)) {

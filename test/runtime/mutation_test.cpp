@@ -36,6 +36,13 @@ void use(sinter_model *model) {
     length += static_cast<const uint8_t *>(info.tokenizer)[i];
   EXPECT_GT(length, 0u);
   sinter_model_check(model, nullptr);
+  for (uint32_t i = 0; i < sinter_dispatch_count(model, "prefill"); ++i) {
+    sinter_dispatch_info dispatch;
+    sinter_dispatch_work work;
+    EXPECT_EQ(sinter_get_dispatch(model, "prefill", i, &dispatch), SINTER_OK);
+    EXPECT_EQ(sinter_get_work(model, "prefill", i, 7, 100, &work), SINTER_OK);
+    length += strlen(dispatch.kernel) + strlen(dispatch.kind);
+  }
   sinter_memory_plan plan;
   sinter_error error;
   sinter_session_options options = {SINTER_API_VERSION, 1, 0, nullptr, 0};
