@@ -20,8 +20,8 @@ static std::string formatHelp() {
                 "      4-bit weights, for every x86-64 processor; run it with: sinter run tales.sinter\n"
                 "  sinterc models/tales -o tales.sinter --quantize q8 --verify\n"
                 "      8-bit weights, compared layer by layer with the model itself\n"
-                "  sinterc models/tales -o tales.sinter --context 8192 --target native\n"
-                "      room for longer texts, code for this machine alone\n"
+                "  sinterc models/tales -o tales.sinter --context 128 --target native\n"
+                "      less memory for the cache, code for this machine alone\n"
                 "  sinterc models/tales --emit sched | less\n"
                 "      the schedule; tx, kern, llvm and asm show the other stages\n";
 }
