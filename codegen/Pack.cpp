@@ -64,15 +64,23 @@ uint64_t PackedWeight::parameters() const {
   return count;
 }
 
-// NaNs and infinities would silently spoil a whole group.
-static Error checkFinite(tx::ParamOp param, ArrayRef<float> values) {
+// NaNs and infinities would silently spoil a whole group, and so would what f16 cannot hold: as a weight, or as the scale of
+// a group (weights of quantized formats may be larger than their scale; the same limit for all is far beyond real weights).
+static Error checkValues(tx::ParamOp param, const Format *format, ArrayRef<float> values) {
+  const bool halves = format && (format->kind == FormatClass::f16 || format->isQuantized());
+  float largest = 0;
   bool finite = true;
-  for (float value : values)
+  for (float value : values) {
     finite &= std::abs(value) <= std::numeric_limits<float>::max();
-  if (finite)
-    return Error::success();
-  return createStringError(param.getFile() + ": tensor " + param.getSymName() +
-                           ": holds NaN or infinity, expected finite weights");
+    largest = std::max(largest, std::abs(value));
+  }
+  if (!finite)
+    return createStringError(param.getFile() + ": tensor " + param.getSymName() +
+                             ": holds NaN or infinity, expected finite weights");
+  if (halves && largest > 65504)
+    return createStringError(param.getFile() + ": tensor " + param.getSymName() + ": holds " + std::to_string(largest) +
+                             ", format " + format->name + " holds at most 65504; use f32 or bf16");
+  return Error::success();
 }
 
 Error PackedWeight::packTileAt(tx::ParamReader &reader, int64_t tile, uint8_t *out) const {
@@ -90,7 +98,7 @@ Error PackedWeight::packTileAt(tx::ParamReader &reader, int64_t tile, uint8_t *o
       MutableArrayRef<float> target(rows.data() + (from - begin) * columns, (to - from) * columns);
       if (Error error = reader.readRows(part.param, from - first, to - from, target.data()))
         return error;
-      if (Error error = checkFinite(part.param, target))
+      if (Error error = checkValues(part.param, format, target))
         return error;
     }
     first += part.rows;
@@ -107,7 +115,7 @@ Error PackedWeight::packVector(tx::ParamReader &reader, ByteSink sink) const {
     part.resize(source.rows);
     if (Error error = reader.readRows(source.param, 0, 1, part.data()))
       return error;
-    if (Error error = checkFinite(source.param, part))
+    if (Error error = checkValues(source.param, nullptr, part))
       return error;
     for (int64_t i = 0; i < source.rows; ++i)
       values[interleave ? (2 * (i / kTileRows) + first) * kTileRows + i % kTileRows : first + i] = part[i] + add;

@@ -1,5 +1,5 @@
-// A tile of 32 f32 rows -> [columns][32 rows] of f32, f16 or bf16, rounded to nearest, ties to even. Values that f16
-// cannot hold become its largest. Rows with NaNs or infinities never get here (Pack.cpp refuses them).
+// A tile of 32 f32 rows -> [columns][32 rows] of f32, f16 or bf16, rounded to nearest, ties to even. What a format
+// cannot hold never gets here (Pack.cpp refuses NaNs, infinities and what is too large for f16).
 
 #include "codegen/Quantize.h"
 #include "codegen/targets/HostClones.h"

@@ -210,7 +210,7 @@ TEST_F(Pack, ExtremeGroups) {
     values[k] = 0;
     values[128 + k] = 0.75f;
     values[256 + k] = 1e-12f * float(k);
-    values[384 + k] = k % 2 ? 3e38f : -3e38f;
+    values[384 + k] = k % 2 ? 65504.0f : -65504.0f; // the largest that is taken
     values[512 + k] = -1.0f - 0.001f * float(k);
   }
   writeValues();
@@ -295,6 +295,21 @@ TEST_F(Pack, RefusesNaN) {
       pack("tx.param @w \"FILE\" at 0 : tensor<32x32xf32>", "sched.weight @p \"q4\" [@w] rows(32) columns(32)");
   ASSERT_FALSE(bool(bytes));
   EXPECT_NE(toString(bytes.takeError()).find("tensor w: holds NaN or infinity"), std::string::npos);
+}
+
+// What f16 cannot hold is refused where f16 is stored, as weights or scales, and only there.
+TEST_F(Pack, RefusesWhatHalvesCannotHold) {
+  values[77] = 1e6f;
+  writeValues();
+  for (const Format &format : formats()) {
+    Expected<std::vector<uint8_t>> bytes =
+        pack("tx.param @w \"FILE\" at 0 : tensor<32x32xf32>",
+             "sched.weight @p \"" + std::string(format.name) + "\" [@w] rows(32) columns(32)");
+    bool halves = format.isQuantized() || format.kind == FormatClass::f16;
+    EXPECT_EQ(bool(bytes), !halves) << format.name;
+    if (!bytes)
+      EXPECT_NE(toString(bytes.takeError()).find("tensor w: holds 1000000"), std::string::npos);
+  }
 }
 
 TEST_F(Pack, RefusesRangesPastTheFile) {
