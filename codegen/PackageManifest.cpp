@@ -57,6 +57,7 @@ private:
   fb::Offset<package::Cache> cache(sched::CacheOp op);
   fb::Offset<package::Code> code(const CompiledKernels &kernels, const PackageLayout::Section &section);
   fb::Offset<package::Work> work(kern::SpecInterface spec);
+  fb::Offset<package::Yardstick> yardstick(kern::YardstickAttr spec, uint16_t kernel);
   fb::Offset<package::Model> model();
 
   const PackageContents &contents;
@@ -149,6 +150,11 @@ fb::Offset<package::Work> ManifestBuilder::work(kern::SpecInterface spec) {
                              work.tokenMultiplyAdds, work.positionCacheBytes, work.positionMultiplyAdds, work.window);
 }
 
+fb::Offset<package::Yardstick> ManifestBuilder::yardstick(kern::YardstickAttr spec, uint16_t kernel) {
+  return package::CreateYardstick(out, out.CreateString(kern::stringifyYardstickKind(spec.getKind()).str()), kernel,
+                                  spec.getUnitBytes(), spec.getSharedBytes(), spec.getUnitMultiplyAdds());
+}
+
 fb::Offset<package::Model> ManifestBuilder::model() {
   const ModelInfo &info = contents.info;
   const GenerationDefaults &defaults = info.generation;
@@ -184,10 +190,13 @@ Expected<std::vector<uint8_t>> ManifestBuilder::build() {
 
   std::vector<std::string> kernels;
   std::vector<fb::Offset<package::Work>> works;
+  std::vector<fb::Offset<package::Yardstick>> yardsticks;
   for (sched::KernelOp kernel : module.getOps<sched::KernelOp>()) {
     kernelIndex[kernel.getSymName()] = uint16_t(kernels.size());
     kernels.push_back(kernel.getSymName().str());
     works.push_back(work(cast<kern::SpecInterface>(kernel.getSpec())));
+    if (kern::YardstickAttr spec = dyn_cast<kern::YardstickAttr>(kernel.getSpec()))
+      yardsticks.push_back(yardstick(spec, kernelIndex[kernel.getSymName()]));
   }
   if (kernels.size() > UINT16_MAX)
     return createStringError("the module has " + Twine(kernels.size()) + " kernels, at most 65535 are possible");
@@ -222,13 +231,14 @@ Expected<std::vector<uint8_t>> ManifestBuilder::build() {
   fb::Offset<fb::Vector<fb::Offset<package::Cache>>> cacheList = out.CreateVector(caches);
   fb::Offset<fb::Vector<fb::Offset<package::Entry>>> entryList = out.CreateVector(entries);
   fb::Offset<fb::Vector<fb::Offset<package::Work>>> workList = out.CreateVector(works);
+  fb::Offset<fb::Vector<fb::Offset<package::Yardstick>>> yardstickList = out.CreateVector(yardsticks);
   const package::Range weights = range(layout.weights), tokenizer = range(layout.tokenizer);
   const uint64_t tokenizerChecksum =
       contents.tokenizer.empty() ? 0 : checksum64(contents.tokenizer.data(), contents.tokenizer.size());
   out.Finish(package::CreateManifest(out, compiler, facts, uint32_t(plan.getContext()), &weights,
                                      layout.weightsChecksum, &tokenizer, tokenizerChecksum, chatTemplate,
                                      *plan.getArenaBytes(), names, codeList, cacheList, entryList, &*tokens, &*hidden,
-                                     uint32_t(hiddenType.getShape().back()), &*logits, workList));
+                                     uint32_t(hiddenType.getShape().back()), &*logits, workList, yardstickList));
   return std::vector<uint8_t>(out.GetBufferPointer(), out.GetBufferPointer() + out.GetSize());
 }
 

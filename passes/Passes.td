@@ -198,4 +198,16 @@ def PlaceBarriers : Pass<"sinter-place-barriers", "::mlir::ModuleOp"> {
   }];
 }
 
+def AddYardsticks : Pass<"sinter-add-yardsticks", "::mlir::ModuleOp"> {
+  let summary = "add the kernels that measure the machine";
+  let description = [{
+    ```mlir
+    sched.kernel @yardstick_read #kern.yardstick<kind = read>
+    sched.kernel @yardstick_dot #kern.yardstick<kind = dot>
+    sched.kernel @yardstick_fma #kern.yardstick<kind = fma>
+    ```
+  }];
+  let dependentDialects = ["::sinter::kern::KernDialect", "::sinter::sched::SchedDialect"];
+}
+
 #endif

@@ -39,6 +39,9 @@ void buildPipeline(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createPlanWeights());
   passes.addPass(createPlanMemory());
   passes.addPass(createPlaceBarriers());
+
+  // And what the result will be compared with.
+  passes.addPass(createAddYardsticks());
 }
 
 namespace {

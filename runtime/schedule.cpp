@@ -52,8 +52,9 @@ private:
 
 void walk(Member *member, const Step &step, const Observer &observer, const Profiler &profiler) {
   const uint64_t thread = member->index, threads = member->team->threads;
+  const uint32_t dispatches = step.schedule->count; // after the last meeting the schedule may be gone
   Stopwatch watch(profiler, member, step);
-  for (uint32_t i = 0; i < step.schedule->count; ++i) {
+  for (uint32_t i = 0; i < dispatches; ++i) {
     const Dispatch &dispatch = step.schedule->dispatches[i];
     watch.arrive();
     if (dispatch.barrier)
@@ -78,7 +79,7 @@ void walk(Member *member, const Step &step, const Observer &observer, const Prof
   watch.arrive();
   meet(member);
   watch.begin();
-  watch.end(step.schedule->count);
+  watch.end(dispatches);
   if (profiler.function) // nobody is called back once the caller has gone on
     meet(member);
 }

@@ -29,6 +29,12 @@ public:
     for (const package::Entry *entry : *manifest.entries())
       if (sinter_status status = checkEntry(*entry))
         return status;
+    for (uint32_t i = 0; i < count(manifest.yardsticks()); ++i) {
+      const package::Yardstick &yardstick = *manifest.yardsticks()->Get(i);
+      if (yardstick.kernel() >= manifest.kernels()->size())
+        return damaged(model, error, "yardstick '%.40s' is kernel %u of %u", yardstick.kind()->c_str(),
+                       unsigned(yardstick.kernel()), manifest.kernels()->size());
+    }
     return checkBuffers();
   }
 

@@ -266,6 +266,20 @@ SINTER_API sinter_status sinter_get_dispatch(const sinter_model *model, const ch
 SINTER_API sinter_status sinter_get_work(const sinter_model *model, const char *entry, uint32_t dispatch,
                                          uint64_t tokens, uint64_t position, sinter_dispatch_work *work);
 
+/* A kernel that does one thing as fast as the code section in use can, to measure the machine with. */
+typedef struct sinter_yardstick {
+  uint64_t unit_bytes;         /* of the data given, that each unit reads for itself */
+  uint64_t shared_bytes;       /* that all units read, again and again */
+  uint64_t unit_multiply_adds; /* a multiplication and an addition count as one */
+} sinter_yardstick;
+/* `kind`: "read" (memory), "dot" (8-bit integers; data should be bytes of 0 to 15), "fma" (floats; data should be floats
+ * around 1). SINTER_ERROR_UNSUPPORTED if the package has none. */
+SINTER_API sinter_status sinter_get_yardstick(const sinter_model *model, const char *kind, sinter_yardstick *yardstick);
+/* Runs `units` units on the session's threads over `size` bytes at `data`, 64-byte aligned: shared_bytes + units *
+ * unit_bytes. `nanoseconds` is the time that passed. The sequence stays as it is. */
+SINTER_API sinter_status sinter_run_yardstick(sinter_session *session, const char *kind, const void *data, size_t size,
+                                              uint32_t units, uint64_t *nanoseconds);
+
 #ifdef __cplusplus
 }
 #endif

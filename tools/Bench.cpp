@@ -1,18 +1,22 @@
 // sinter bench: how fast a package runs here. Ids are random but the same every time, so that models without a
 // tokenizer can be measured and two runs do the same work. A first, unmeasured round brings pages and caches to rest;
 // then medians. Profiles come from rounds of their own after them, so that the rates are those of undisturbed runs;
-// what is shown is the round of median length, whole, so that its lines add up.
+// what is shown is the round of median length, whole, so that its lines add up. The machine's limits are measured
+// before the first round and after the last, because machines have better and worse minutes, and not between rounds,
+// because that would leave caches cold.
 
 #include "tools/Artifact.h"
 #include "tools/CommandLine.h"
 #include "tools/Commands.h"
 #include "tools/Interrupt.h"
+#include "tools/Limits.h"
 #include "tools/Output.h"
 #include "tools/Profile.h"
 #include "tools/Progress.h"
 #include "tools/Trace.h"
 
 #include <algorithm>
+#include <optional>
 #include <random>
 
 namespace sinter {
@@ -21,7 +25,7 @@ namespace {
 struct BenchOptions {
   std::string file, isa, trace;
   uint32_t promptTokens = 128, genTokens = 64, threads = 0, repeat = 5;
-  bool json = false, profile = false;
+  bool json = false, profile = false, limits = false;
 };
 
 // The two things that are measured, one after the other on one sequence.
@@ -29,13 +33,33 @@ struct Workload {
   std::vector<uint32_t> prompt, gen;
 };
 
-// Seconds of each round.
-struct Times {
-  std::vector<double> prefill, decode;
+// What was found out about one of the two.
+struct Phase {
+  const char *name;
+  uint32_t tokens;
+  Demand demand;               // of all tokens
+  std::vector<double> seconds; // of each round
+  std::vector<Recording> recordings;
+
+  std::vector<double> rates() const; // tokens per second of each round
+  double perToken(uint64_t amount) const { return static_cast<double>(amount) / tokens; }
+  double bytesPerToken() const { return perToken(demand.weightBytes + demand.cacheBytes); }
+  double multiplyAddsPerToken() const { return perToken(demand.int8MultiplyAdds + demand.floatMultiplyAdds); }
 };
 
-struct Recordings {
-  std::vector<Recording> prefill, decode;
+struct Findings {
+  Phase prefill, decode;
+  std::optional<Limits> limits;
+  size_t limitsBufferBytes = 0;
+
+  // Those that were measured.
+  std::vector<const Phase *> phases() const {
+    std::vector<const Phase *> result;
+    for (const Phase *phase : {&prefill, &decode})
+      if (phase->tokens)
+        result.push_back(phase);
+    return result;
+  }
 };
 } // namespace
 
@@ -86,44 +110,140 @@ static double median(std::vector<double> values) {
   return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-static const Recording &median(std::vector<Recording> &recordings) {
-  std::sort(recordings.begin(), recordings.end(),
-            [](const Recording &a, const Recording &b) { return a.seconds < b.seconds; });
-  return recordings[recordings.size() / 2];
-}
-
-static std::vector<double> rates(size_t tokens, const std::vector<double> &seconds) {
+std::vector<double> Phase::rates() const {
   std::vector<double> result;
   for (double time : seconds)
-    result.push_back(static_cast<double>(tokens) / time);
+    result.push_back(tokens / time);
   return result;
 }
 
+// The recording of median length.
+static const Recording &shown(const Phase &phase) {
+  std::vector<const Recording *> sorted;
+  for (const Recording &recording : phase.recordings)
+    sorted.push_back(&recording);
+  std::sort(sorted.begin(), sorted.end(),
+            [](const Recording *a, const Recording *b) { return a->seconds < b->seconds; });
+  return *sorted[sorted.size() / 2];
+}
+
+// Rounds of one kind, with the progress of all kinds shown.
+template <class Run> static void repeat(uint64_t count, Progress &progress, uint64_t &done, uint64_t total, Run run) {
+  for (uint64_t round = 0; round < count && !interrupted(); ++round) {
+    run(round);
+    progress.update(++done, total);
+  }
+}
+
 static void measure(const Artifact &artifact, Session &session, const Workload &work, const BenchOptions &options,
-                    Times &times, Recordings &recordings) {
+                    Findings &findings) {
   const sinter_model *model = artifact.model().get();
-  const bool recorded = options.profile || !options.trace.empty();
-  const uint64_t rounds = 1 + uint64_t(options.repeat) + (recorded ? options.repeat : 0);
+  const uint64_t rounds = options.repeat, limitRounds = options.limits ? rounds : 0;
+  const uint64_t recordedRounds = options.profile || !options.trace.empty() ? rounds : 0;
+  const uint64_t total = 1 + rounds + recordedRounds + 2 * limitRounds;
+  uint64_t done = 0;
   Progress progress(!options.json);
   progress.stage("measuring");
   catchInterrupts();
-  for (uint64_t round = 0; round < rounds && !interrupted(); ++round) {
-    if (round <= options.repeat) {
-      double prefill = timePrefill(session, work), decode = timeDecode(session, work);
-      if (round > 0) {
-        times.prefill.push_back(prefill);
-        times.decode.push_back(decode);
-      }
-    } else {
-      const size_t chunk = artifact.info().prefill_tokens, steps = (work.prompt.size() + chunk - 1) / chunk;
-      recordings.prefill.push_back(record(session, eventsOf(model, steps), [&] { return timePrefill(session, work); }));
-      recordings.decode.push_back(
-          record(session, eventsOf(model, work.gen.size()), [&] { return timeDecode(session, work); }));
-    }
-    progress.update(round + 1, rounds);
-  }
+  std::optional<LimitsMeter> meter;
+  if (options.limits)
+    meter.emplace(artifact, session);
+
+  repeat(limitRounds, progress, done, total, [&](uint64_t) { meter->measure(); });
+  repeat(1 + rounds, progress, done, total, [&](uint64_t round) {
+    double prefill = timePrefill(session, work), decode = timeDecode(session, work);
+    if (round == 0)
+      return;
+    findings.prefill.seconds.push_back(prefill);
+    findings.decode.seconds.push_back(decode);
+  });
+  repeat(recordedRounds, progress, done, total, [&](uint64_t) {
+    const size_t chunk = artifact.info().prefill_tokens, steps = (work.prompt.size() + chunk - 1) / chunk;
+    findings.prefill.recordings.push_back(
+        record(session, eventsOf(model, steps), [&] { return timePrefill(session, work); }));
+    findings.decode.recordings.push_back(
+        record(session, eventsOf(model, work.gen.size()), [&] { return timeDecode(session, work); }));
+  });
+  repeat(limitRounds, progress, done, total, [&](uint64_t) { meter->measure(); });
   if (interrupted())
     throw CLI::RuntimeError(kInterruptedExitCode);
+  if (meter) {
+    findings.limits = meter->median();
+    findings.limitsBufferBytes = meter->bufferBytes();
+  }
+}
+
+namespace {
+// What part of the limits a phase uses. Products count by their kind: 8-bit ones against the peak of those.
+struct Shares {
+  Shares(const Phase &phase, const Limits &limits)
+      : read(median(phase.rates()) * phase.bytesPerToken() / limits.readBytes),
+        int8(median(phase.rates()) * phase.perToken(phase.demand.int8MultiplyAdds) / limits.int8MultiplyAdds),
+        floats(median(phase.rates()) * phase.perToken(phase.demand.floatMultiplyAdds) / limits.floatMultiplyAdds) {}
+  double read, int8, floats;
+};
+} // namespace
+
+static Json describe(const Findings &findings, const BenchOptions &options, const Artifact &artifact,
+                     uint32_t threads) {
+  Json told = {{"prompt_tokens", options.promptTokens},
+               {"gen_tokens", options.genTokens},
+               {"repeat", options.repeat},
+               {"threads", threads},
+               {"isa", artifact.info().isa},
+               {"prefill_tokens_per_second", nullptr},
+               {"decode_tokens_per_second", nullptr},
+               {"prefill_runs", Json::array()},
+               {"decode_runs", Json::array()}};
+  if (const std::optional<Limits> &limits = findings.limits)
+    told["limits"] = {{"read_gigabytes_per_second", limits->readBytes * 1e-9},
+                      {"int8_gigaoperations_per_second", 2 * limits->int8MultiplyAdds * 1e-9},
+                      {"float_gigaoperations_per_second", 2 * limits->floatMultiplyAdds * 1e-9},
+                      {"read_buffer_bytes", findings.limitsBufferBytes}};
+  for (const Phase *phase : findings.phases()) {
+    const std::string name = phase->name;
+    told[name + "_tokens_per_second"] = median(phase->rates());
+    told[name + "_runs"] = phase->rates();
+    told[name + "_bytes_per_token"] = phase->bytesPerToken();
+    told[name + "_multiply_adds_per_token"] = phase->multiplyAddsPerToken();
+    if (findings.limits) {
+      const Shares shares(*phase, *findings.limits);
+      told[name + "_share_of_read"] = shares.read;
+      told[name + "_share_of_int8"] = shares.int8;
+      told[name + "_share_of_float"] = shares.floats;
+    }
+    if (options.profile)
+      told["profile"][name] = toJson(summarize(artifact.model().get(), shown(*phase), phase->tokens));
+  }
+  return told;
+}
+
+static void print(const Findings &findings, const BenchOptions &options, const Artifact &artifact, uint32_t threads) {
+  std::printf("%s: %s, %u threads, median of %u\n", artifact.info().name, artifact.info().isa, threads, options.repeat);
+  for (const Phase *phase : findings.phases()) {
+    const std::vector<double> rates = phase->rates();
+    std::printf("%-8s %6u tokens  %9s tokens/s  (%s to %s)\n", phase->name, phase->tokens,
+                rounded(median(rates)).c_str(), rounded(*std::min_element(rates.begin(), rates.end())).c_str(),
+                rounded(*std::max_element(rates.begin(), rates.end())).c_str());
+  }
+  for (const Phase *phase : findings.phases())
+    std::printf("%-8s reads %s, %s million multiply-adds per token\n", phase->name,
+                inUnits(static_cast<uint64_t>(phase->bytesPerToken())).c_str(),
+                rounded(phase->multiplyAddsPerToken() * 1e-6).c_str());
+  if (const std::optional<Limits> &limits = findings.limits) {
+    std::printf("machine  read %s GB/s, int8 %s GOPS, float %s GOPS\n", rounded(limits->readBytes * 1e-9).c_str(),
+                rounded(2 * limits->int8MultiplyAdds * 1e-9).c_str(),
+                rounded(2 * limits->floatMultiplyAdds * 1e-9).c_str());
+    for (const Phase *phase : findings.phases()) {
+      const Shares shares(*phase, *limits);
+      std::printf("%-8s uses %.1f%% of read, %.1f%% of int8, %.1f%% of float\n", phase->name, 100 * shares.read,
+                  100 * shares.int8, 100 * shares.floats);
+    }
+  }
+  if (options.profile)
+    for (const Phase *phase : findings.phases())
+      printProfile(phase->name, summarize(artifact.model().get(), shown(*phase), phase->tokens));
+  flushOutput();
 }
 
 static void bench(const BenchOptions &options) {
@@ -140,59 +260,22 @@ static void bench(const BenchOptions &options) {
   const Workload work = {{ids.begin(), ids.begin() + options.promptTokens},
                          {ids.begin() + options.promptTokens, ids.end()}};
 
-  Times times;
-  Recordings recordings;
-  measure(artifact, session, work, options, times, recordings);
-  struct Phase {
-    const char *name;
-    uint32_t tokens;
-    std::vector<double> rates;
-    const Recording *recording; // null: not recorded
-  };
-  std::vector<Phase> phases;
-  for (bool decode : {false, true}) {
-    std::vector<Recording> &recorded = decode ? recordings.decode : recordings.prefill;
-    if (uint32_t tokens = decode ? options.genTokens : options.promptTokens)
-      phases.push_back({decode ? "decode" : "prefill", tokens, rates(tokens, decode ? times.decode : times.prefill),
-                        recorded.empty() ? nullptr : &median(recorded)});
-  }
+  Findings findings;
+  findings.prefill = {"prefill", options.promptTokens, demandOfPrefill(artifact, 0, options.promptTokens), {}, {}};
+  findings.decode = {
+      "decode", options.genTokens, demandOfDecode(artifact, options.promptTokens, options.genTokens), {}, {}};
+  measure(artifact, session, work, options, findings);
 
   if (!options.trace.empty()) {
-    std::vector<const Recording *> shown;
-    for (const Phase &phase : phases)
-      shown.push_back(phase.recording);
-    writeTrace(options.trace, artifact.model().get(), shown);
+    std::vector<const Recording *> recordings;
+    for (const Phase *phase : findings.phases())
+      recordings.push_back(&shown(*phase));
+    writeTrace(options.trace, artifact.model().get(), recordings);
   }
-  uint32_t threads = session.threads();
-  if (options.json) {
-    Json told = {{"prompt_tokens", options.promptTokens},
-                 {"gen_tokens", options.genTokens},
-                 {"repeat", options.repeat},
-                 {"threads", threads},
-                 {"isa", info.isa},
-                 {"prefill_tokens_per_second", nullptr},
-                 {"decode_tokens_per_second", nullptr},
-                 {"prefill_runs", Json::array()},
-                 {"decode_runs", Json::array()}};
-    for (const Phase &phase : phases) {
-      told[std::string(phase.name) + "_tokens_per_second"] = median(phase.rates);
-      told[std::string(phase.name) + "_runs"] = phase.rates;
-      if (options.profile)
-        told["profile"][phase.name] = toJson(summarize(artifact.model().get(), *phase.recording, phase.tokens));
-    }
-    printJson(told);
-    return;
-  }
-  std::printf("%s: %s, %u threads, median of %u\n", info.name, info.isa, threads, options.repeat);
-  for (const Phase &phase : phases)
-    std::printf("%-8s %6u tokens  %9s tokens/s  (%s to %s)\n", phase.name, phase.tokens,
-                rounded(median(phase.rates)).c_str(),
-                rounded(*std::min_element(phase.rates.begin(), phase.rates.end())).c_str(),
-                rounded(*std::max_element(phase.rates.begin(), phase.rates.end())).c_str());
-  if (options.profile)
-    for (const Phase &phase : phases)
-      printProfile(phase.name, summarize(artifact.model().get(), *phase.recording, phase.tokens));
-  flushOutput();
+  if (options.json)
+    printJson(describe(findings, options, artifact, session.threads()));
+  else
+    print(findings, options, artifact, session.threads());
 }
 
 void addBenchCommand(CLI::App &app) {
@@ -210,6 +293,8 @@ void addBenchCommand(CLI::App &app) {
       ->capture_default_str()
       ->check(positive());
   command->add_option("--isa", options->isa, "use this code of the package, e.g. x86-64-avx2")->type_name("NAME");
+  command->add_flag("--limits", options->limits,
+                    "also measure the machine's read bandwidth and arithmetic, and what part of them is used");
   command->add_flag("--profile", options->profile,
                     "show where the time goes: by kind of dispatch, by kernel, by dispatch");
   command
@@ -219,6 +304,7 @@ void addBenchCommand(CLI::App &app) {
   command->add_flag("--json", options->json, "print the medians, every round and the profile as JSON");
   command->footer("Examples:\n"
                   "  sinter bench tales.sinter --prompt-tokens 128 --gen-tokens 64 --threads 2\n"
+                  "  sinter bench tales.sinter --limits\n"
                   "  sinter bench tales.sinter --profile --trace tales.json\n");
   command->callback([options] { bench(*options); });
 }

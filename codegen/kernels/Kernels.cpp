@@ -41,6 +41,7 @@ LogicalResult buildKernel(ModuleOp module, StringRef name, SpecInterface spec, c
                    .Case([&](LinearAttr linear) { return buildLinear(b, linear), true; })
                    .Case([&](RopeTableAttr rope) { return buildRopeTable(b, rope), true; })
                    .Case([&](RotateAppendAttr rotate) { return buildRotateAppend(b, rotate), true; })
+                   .Case([&](YardstickAttr yardstick) { return buildYardstick(b, yardstick), true; })
                    .Default([](Attribute) { return false; });
   b.finish();
   if (!known)

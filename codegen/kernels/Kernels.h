@@ -21,5 +21,6 @@ void buildLinear(KernelBuilder &b, LinearAttr spec);
 void buildRopeTable(KernelBuilder &b, RopeTableAttr spec);
 void buildRotateAppend(KernelBuilder &b, RotateAppendAttr spec);
 void buildRows(KernelBuilder &b, RowsAttr spec);
+void buildYardstick(KernelBuilder &b, YardstickAttr spec);
 
 } // namespace sinter::kern

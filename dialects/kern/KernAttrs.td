@@ -2,6 +2,7 @@
 #define SINTER_DIALECTS_KERN_KERNATTRS_TD
 
 include "dialects/kern/KernDialect.td"
+include "dialects/kern/KernEnums.td"
 include "dialects/kern/KernInterfaces.td"
 include "dialects/tx/TxAttrs.td"
 
@@ -100,6 +101,24 @@ def Kern_AttentionAttr : Kern_Spec<"Attention", "attention"> {
   let parameters = (ins
     "int64_t":$heads, "int64_t":$kv_heads, "int64_t":$head_dim, "::mlir::FloatAttr":$scale, "int64_t":$window,
     TypeParameter<"::mlir::Type", "element type of the cache">:$element, "int64_t":$capacity, "int64_t":$tokens_per_unit);
+}
+
+def Kern_YardstickAttr : Kern_Spec<"Yardstick", "yardstick"> {
+  let summary = "does one thing as fast as the machine can, so that it can be measured";
+  let description = [{
+    What `sinter bench` compares a model with. Not part of any entry. Domain: tiles. Binding: `data`, of which unit u of
+    `read` reads bytes [u * unitBytes, (u + 1) * unitBytes), and every unit of the others the first sharedBytes again
+    and again, from the first-level cache. The results mean nothing and end in scratch memory. For `dot`, `data` should
+    hold bytes of 0 to 15, for `fma` floats that neither overflow nor underflow.
+  }];
+  let parameters = (ins EnumParameter<Kern_YardstickKind>:$kind);
+  let extraClassDeclaration = [{
+    /// Of `data` that a unit has for itself, and that all units share.
+    int64_t getUnitBytes() const;
+    int64_t getSharedBytes() const;
+    /// That a unit does, within half a percent: register tiles differ in size.
+    int64_t getUnitMultiplyAdds() const;
+  }];
 }
 
 #endif

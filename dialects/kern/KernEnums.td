@@ -9,4 +9,13 @@ def Kern_Scalar : I32EnumAttr<"Scalar", "a run-time scalar", [
   let genSpecializedAttr = 0;
 }
 
+def Kern_YardstickKind : I32EnumAttr<"YardstickKind", "what a yardstick does", [
+    I32EnumAttrCase<"read", 0>,  // reads memory, each byte once
+    I32EnumAttrCase<"dot", 1>,   // products of 4-bit codes with 8-bit activations, kern.dot
+    I32EnumAttrCase<"fma", 2>,   // multiply-adds of 32-bit floats
+  ]> {
+  let cppNamespace = "::sinter::kern";
+  let genSpecializedAttr = 0;
+}
+
 #endif

@@ -106,4 +106,11 @@ Work AttentionAttr::getWork() const {
   return work;
 }
 
+Domain YardstickAttr::getDomain() const { return Domain::tiles; }
+Bindings YardstickAttr::getBindings() const { return {{"data", Access::read, Part::whole}}; }
+Work YardstickAttr::getWork() const { return {}; } // of no step
+int64_t YardstickAttr::getUnitBytes() const { return getKind() == YardstickKind::read ? 64 << 10 : 0; }
+int64_t YardstickAttr::getSharedBytes() const { return getKind() == YardstickKind::read ? 0 : 16 << 10; }
+int64_t YardstickAttr::getUnitMultiplyAdds() const { return getKind() == YardstickKind::read ? 0 : 16 << 20; }
+
 } // namespace sinter::kern

@@ -21,6 +21,8 @@ sched.kernel @table #kern.rope_table<rope = #rope>
 sched.kernel @append #kern.rotate_append<heads = 4, kv_heads = 2, head_dim = 8, rotary_dims = 4, style = interleaved, element = f16, capacity = 64, tokens_per_unit = 16, query_norm = <kind = rms, epsilon = 0.5 : f32>, key_norm = <kind = rms, epsilon = 0.5 : f32>>
 // CHECK: #kern.attention<heads = 4, kv_heads = 2, head_dim = 8, scale = 5.000000e-01 : f32, window = 16, element = f32, capacity = 64, tokens_per_unit = 1>
 sched.kernel @attention #kern.attention<heads = 4, kv_heads = 2, head_dim = 8, scale = 0.5 : f32, window = 16, element = f32, capacity = 64, tokens_per_unit = 1>
+// CHECK: #kern.yardstick<kind = dot>
+sched.kernel @yardstick #kern.yardstick<kind = dot>
 
 // CHECK-LABEL: @kernel
 func.func @kernel(%begin: index, %end: index) attributes {kern.kernel} {

@@ -171,6 +171,34 @@ class Running(unittest.TestCase):
         self.assertRegex(shown, r"(?m)^ +[\d.]+ +[\d.]+% .* linear$")
         self.assertRegex(shown, r"(?m) head 0 linear_")
 
+    def test_bench_limits(self):
+        """Shares follow from the rates, the work per token and the limits; each instruction set has limits of its own."""
+        peaks = {}
+        for isa in harness.runnable(self.package):
+            told = harness.sinter_json("bench", self.package, "--prompt-tokens", 16, "--gen-tokens", 8, "--threads", 2,
+                                       "--repeat", 3, "--limits", "--profile", "--isa", isa)
+            limits = told["limits"]
+            self.assertGreaterEqual(limits["read_buffer_bytes"], 16 << 20)
+            for phase, tokens in (("prefill", 16), ("decode", 8)):
+                kinds = told["profile"][phase]["kinds"]
+                bytes_read = sum(row["bytes"] for row in kinds) / tokens
+                self.assertAlmostEqual(told[phase + "_bytes_per_token"], bytes_read)
+                products = {int8: sum(row["multiply_adds"] for row in kinds if (row["name"] == "linear") == int8) / tokens
+                            for int8 in (True, False)}
+                self.assertAlmostEqual(told[phase + "_multiply_adds_per_token"], sum(products.values()))
+                rate = told[phase + "_tokens_per_second"]
+                for share, amount, limit in (("read", bytes_read, "read_gigabytes_per_second"),
+                                             ("int8", 2 * products[True], "int8_gigaoperations_per_second"),
+                                             ("float", 2 * products[False], "float_gigaoperations_per_second")):
+                    self.assertAlmostEqual(told[f"{phase}_share_of_{share}"], rate * amount * 1e-9 / limits[limit])
+                self.assertLess(told[phase + "_share_of_int8"], 1)
+            peaks[isa] = limits["int8_gigaoperations_per_second"]
+        if len(peaks) > 1:
+            self.assertEqual(min(peaks, key=peaks.get), "x86-64")
+        self.assertRegex(harness.sinter("bench", self.package, "--repeat", 1, "--limits").stdout,
+                         r"(?m)^machine +read .* GB/s, int8 .* GOPS, float .* GOPS\n"
+                         r"prefill +uses .*% of read, .*% of int8, .*% of float$")
+
     def test_bench_trace(self):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "trace.json"

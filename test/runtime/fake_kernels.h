@@ -43,6 +43,9 @@ void fake_head(const sinter_kernel_args *args, uint32_t begin, uint32_t end, voi
 /* constant logits f32 [vocab], logits; units: tokens of the vocabulary */
 void fake_constant_head(const sinter_kernel_args *args, uint32_t begin, uint32_t end, void *scratch);
 
+/* counters uint32_t [units][16]; units: counters, each of which is raised by one */
+void fake_yardstick(const sinter_kernel_args *args, uint32_t begin, uint32_t end, void *scratch);
+
 #ifdef __cplusplus
 }
 #endif

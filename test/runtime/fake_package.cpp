@@ -151,9 +151,15 @@ FakePackage::FakePackage(uint32_t context, const std::vector<float> &logits)
   headWork.weight_bytes = uint64_t(vocab) * FAKE_HIDDEN * sizeof(float);
   headWork.token_multiply_adds = uint64_t(vocab) * FAKE_HIDDEN;
   addWork("constant");
+  addWork("yardstick");
+  auto yardstick = std::make_unique<package::YardstickT>();
+  yardstick->kind = "read";
+  yardstick->kernel = 5;
+  yardstick->unit_bytes = 64;
+  manifest.yardsticks.push_back(std::move(yardstick));
 
   // Code: the same instructions once for every x86-64, and once for one that does not exist yet.
-  manifest.kernels = {"embed", "append", "attend", "head", "constant_head"};
+  manifest.kernels = {"embed", "append", "attend", "head", "constant_head", "yardstick"};
   auto offset = [](void (*kernel)(const sinter_kernel_args *, uint32_t, uint32_t, void *)) {
     return uint64_t(reinterpret_cast<const unsigned char *>(kernel) - __start_fake_kernels);
   };
@@ -163,9 +169,9 @@ FakePackage::FakePackage(uint32_t context, const std::vector<float> &logits)
     section->priority = target[6] ? 9 : 1;
     section->features = target[6] ? uint64_t(1) << 63 : 0;
     section->entries = {offset(fake_embed), offset(fake_append), offset(fake_attend), offset(fake_head),
-                        offset(fake_constant_head)};
-    section->scratch_bytes = {0, 0, FAKE_BLOCK_COLUMNS * 4, 0, 0};
-    section->stack_bytes = {256, 256, 256, 256, 256};
+                        offset(fake_constant_head), offset(fake_yardstick)};
+    section->scratch_bytes = {0, 0, FAKE_BLOCK_COLUMNS * 4, 0, 0, 0};
+    section->stack_bytes = {256, 256, 256, 256, 256, 256};
     manifest.codes.push_back(std::move(section));
   }
 

@@ -159,7 +159,7 @@ TEST(ProfileWork, IsOptionalButComplete) {
   sinter_model *model = nullptr;
   sinter_error error = {};
   EXPECT_EQ(sinter_model_open_memory(some.data(), some.size(), nullptr, &model, &error), SINTER_ERROR_FORMAT);
-  EXPECT_STREQ(error.message, "package in memory: the manifest describes the work of 4 kernels, but has 5");
+  EXPECT_STREQ(error.message, "package in memory: the manifest describes the work of 5 kernels, but has 6");
 
   package.manifest.work.clear();
   AlignedBytes none(package.bytes());
@@ -168,4 +168,42 @@ TEST(ProfileWork, IsOptionalButComplete) {
   ASSERT_EQ(sinter_get_dispatch(opened.get(), "head", 0, &info), SINTER_OK);
   EXPECT_STREQ(info.kind, "");
   EXPECT_EQ(workOf(opened.get(), "head", 0, 1, 0).multiply_adds, 0u);
+}
+
+// Every unit runs once, on however many threads, and the sequence does not notice.
+TEST_F(Profile, YardsticksRunOnTheCallersMemory) {
+  sinter_yardstick facts = {};
+  ASSERT_EQ(sinter_get_yardstick(model.get(), "read", &facts), SINTER_OK);
+  EXPECT_EQ(facts.unit_bytes, 64u);
+  EXPECT_EQ(sinter_get_yardstick(model.get(), "dot", &facts), SINTER_ERROR_UNSUPPORTED);
+  for (uint32_t threads : {1, 3}) {
+    SessionPointer session = createSession(model, threads);
+    ASSERT_EQ(sinter_decode(session.get(), 7), SINTER_OK);
+    AlignedBytes counters(std::vector<uint8_t>(10 * 64));
+    uint64_t nanoseconds = 0;
+    ASSERT_EQ(sinter_run_yardstick(session.get(), "read", counters.data(), counters.size(), 10, &nanoseconds),
+              SINTER_OK);
+    EXPECT_GT(nanoseconds, 0u);
+    for (size_t i = 0; i < counters.size(); ++i)
+      EXPECT_EQ(counters.data()[i], i % 64 == 0) << i;
+    ASSERT_EQ(sinter_decode(session.get(), 8), SINTER_OK);
+    EXPECT_EQ(logitsOf(session), reference({7, 8}).logits.back());
+
+    EXPECT_EQ(sinter_run_yardstick(session.get(), "read", counters.data(), counters.size(), 11, &nanoseconds),
+              SINTER_ERROR_ARGUMENT);
+    EXPECT_STREQ(sinter_session_error(session.get()),
+                 "11 units of yardstick 'read' do not fit in 640 bytes, or those are not 64-byte aligned");
+    EXPECT_EQ(sinter_run_yardstick(session.get(), "fma", counters.data(), counters.size(), 1, &nanoseconds),
+              SINTER_ERROR_UNSUPPORTED);
+  }
+}
+
+TEST(ProfileWork, YardsticksMustBeKernels) {
+  FakePackage package;
+  package.manifest.yardsticks[0]->kernel = 6;
+  AlignedBytes bytes(package.bytes());
+  sinter_model *model = nullptr;
+  sinter_error error = {};
+  EXPECT_EQ(sinter_model_open_memory(bytes.data(), bytes.size(), nullptr, &model, &error), SINTER_ERROR_FORMAT);
+  EXPECT_STREQ(error.message, "package in memory: yardstick 'read' is kernel 6 of 6");
 }
