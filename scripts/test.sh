@@ -14,14 +14,15 @@ results=build/test-results.xml
 status=0
 ctest --test-dir build --output-on-failure --no-tests=error --timeout 900 -j "$jobs" --output-junit "$PWD/$results" "$@" || status=$?
 /usr/bin/python3 - "$results" <<'PY' || status=1
-import sys, xml.etree.ElementTree as tree
+import re, sys, xml.etree.ElementTree as tree
 suite = tree.parse(sys.argv[1]).getroot()
 cases = suite.findall("testcase")
 skipped = [case for case in cases if case.get("status") in ("notrun", "disabled") or case.find("skipped") is not None]
 failed = [case for case in cases if case.get("status") == "fail"]
 for case in skipped:
-    reason = case.find("skipped")
-    print("skipped:", case.get("name"), "-", (reason.get("message") if reason is not None else "") or "")
+    # As GoogleTest and the tests of test/e2e print it.
+    reason = re.search(r": Skipped\n(.+)|^SKIPPED: [^:]+: (.+)", case.findtext("system-out") or "", re.MULTILINE)
+    print("skipped:", case.get("name").split("  #")[0], "-", (reason[1] or reason[2]) if reason else "it says no reason")
 for case in failed:
     print("failed:", case.get("name"))
 print(f"{len(cases) - len(failed) - len(skipped)} passed, {len(failed)} failed, {len(skipped)} skipped")

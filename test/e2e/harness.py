@@ -129,11 +129,17 @@ def runnable(path):
 
 
 def main():
-    """Runs the calling file's tests; exits with SKIPPED if all of them were skipped."""
+    """Runs the calling file's tests; exits with SKIPPED if all of them were skipped, by themselves or with their class."""
     program = unittest.main(argv=[sys.argv[0], *sys.argv[1:]], exit=False, verbosity=2)
     for test, reason in program.result.skipped:
         print(f"SKIPPED: {test.id()}: {reason}")
     sys.stdout.flush()
     if not program.result.wasSuccessful():
         sys.exit(1)
-    sys.exit(SKIPPED if program.result.testsRun and len(program.result.skipped) == program.result.testsRun else 0)
+    # What setUpClass skips is a class, and what subTest skips a part of a test; only whole tests count as run.
+    tests = [test for test, _ in program.result.skipped
+             if isinstance(test, unittest.TestCase) and not hasattr(test, "test_case")]
+    ran = program.result.testsRun - len(tests)
+    if not ran and not program.result.skipped:
+        sys.exit("no test ran")
+    sys.exit(0 if ran else SKIPPED)
