@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Writes a Hugging Face Llama directory as GGUF, so that llama.cpp can run the same weights beside us.
 
-Formats: f16, q8_0, q4_0 for the layers' matrices; embeddings and head are f16 with f16, q8_0 with q8_0 and q6_K with q4_0, as
-llama.cpp's own quantizer does it. Scales are the plain ones of the formats' definitions (largest magnitude of the block).
+Formats: f16, q8_0, q4_0 for the layers' matrices; embeddings and head are f16 with f16, q8_0 with q8_0 and q6_K with q4_0 (q8_0
+if 256 does not divide the columns), as llama.cpp's own quantizer does it. Scales are the plain ones of the formats'
+definitions (largest magnitude of the block).
 
 usage: gguf.py MODEL_DIRECTORY FORMAT OUTPUT.gguf
 """
@@ -117,6 +118,8 @@ def main():
         ("llama.rope.dimension_count", U32, head_dim), ("llama.vocab_size", U32, config["vocab_size"]),
         ("tokenizer.ggml.model", STRING, "no_vocab"),
     ]
+    if head == Q6_K and hidden % BYTES[Q6_K][0]:
+        head = Q8_0  # as llama.cpp's quantizer falls back
     # Tensors: GGUF name, ours, type, heads whose halves interleave (0: none).
     tensors = [("token_embd.weight", "model.embed_tokens.weight", head, 0), ("output_norm.weight", "model.norm.weight", F32, 0)]
     if not config.get("tie_word_embeddings", False):
