@@ -67,7 +67,7 @@ private:
   Value linear(const std::string &name, Value input, int64_t outputs, bool hasBias) {
     ArrayAttr bias = hasBias ? builder.getArrayAttr({symbol(name + "_bias")}) : ArrayAttr();
     return tx::LinearOp::create(builder, at(name), rows(outputs), input, builder.getArrayAttr({symbol(name)}), bias,
-                                tx::NormAttr(), tx::ActivationAttr(), Value());
+                                tx::NormAttr(), tx::ActivationAttr(), tx::ActivationAttr(), Value());
   }
 
   // Queries or keys: projected, normalized per head where the family does, rotated. [tokens, outputs]
@@ -87,7 +87,7 @@ private:
     APFloat scale(static_cast<float>(1 / std::sqrt(static_cast<double>(decoder.headDim))));
     Value mixed =
         tx::AttentionOp::create(builder, at(layer + "attention"), query, sofar.getKeys(), sofar.getValues(), position,
-                                decoder.heads, decoder.kvHeads, decoder.headDim, scale, decoder.windows[number]);
+                                /*mask=*/Value(), tx::RelativeBiasAttr(), decoder.heads, decoder.kvHeads, decoder.headDim, scale, decoder.windows[number]);
     return linear(layer + "o", mixed, decoder.hidden, decoder.outputBias);
   }
 

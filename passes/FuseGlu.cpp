@@ -17,7 +17,7 @@ namespace {
 
 // One weight and nothing fused yet but its bias.
 bool isPlain(tx::LinearOp linear) {
-  return linear.getWeights().size() == 1 && !linear.getNorm() && !linear.getGlu() &&
+  return linear.getWeights().size() == 1 && !linear.getNorm() && !linear.getGlu() && !linear.getAct() &&
          !linear.getResidual() && !linear->hasAttr("tap");
 }
 
@@ -50,7 +50,7 @@ struct GluOfProducts : OpRewritePattern<tx::GluOp> {
         tx::LinearOp::create(rewriter, rewriter.getFusedLoc({gate.getLoc(), up.getLoc(), glu.getLoc()}), glu.getType(),
                              gate.getInput(), rewriter.getArrayAttr({gateName, upName}),
                              biases, /*norm=*/tx::NormAttr(), glu.getActivationAttr(),
-                             /*residual=*/Value());
+                             /*act=*/tx::ActivationAttr(), /*residual=*/Value());
     fused->setDiscardableAttrs(glu->getDiscardableAttrDictionary());
     rewriter.replaceOp(glu, fused);
     return success();

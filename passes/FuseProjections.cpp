@@ -24,7 +24,7 @@ StringAttr formatOf(tx::LinearOp linear) {
 }
 
 bool canJoin(tx::LinearOp linear) {
-  return !linear.getNorm() && !linear.getGlu() && !linear.getResidual() && !linear->hasAttr("tap");
+  return !linear.getNorm() && !linear.getGlu() && !linear.getAct() && !linear.getResidual() && !linear->hasAttr("tap");
 }
 
 // Replaces products of one input by slices of their common product.
@@ -46,7 +46,7 @@ void join(ArrayRef<tx::LinearOp> linears) {
   tx::LinearOp product =
       tx::LinearOp::create(builder, builder.getFusedLoc(locations), type, first.getInput(),
                            builder.getArrayAttr(weights), biases.empty() ? ArrayAttr() : builder.getArrayAttr(biases),
-                           /*norm=*/tx::NormAttr(), /*glu=*/tx::ActivationAttr(), /*residual=*/Value());
+                           /*norm=*/tx::NormAttr(), /*glu=*/tx::ActivationAttr(), /*act=*/tx::ActivationAttr(), /*residual=*/Value());
   int64_t begin = 0;
   for (tx::LinearOp linear : linears) {
     tx::SliceOp slice = tx::SliceOp::create(builder, linear.getLoc(), linear.getType(), product, begin);

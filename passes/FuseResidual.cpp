@@ -28,7 +28,7 @@ struct AddOfProduct : OpRewritePattern<tx::AddOp> {
       // At the place of the sum, where the residual is there for certain.
       tx::LinearOp fused = tx::LinearOp::create(
           rewriter, rewriter.getFusedLoc({linear.getLoc(), add.getLoc()}), add.getType(), linear.getInput(),
-          linear.getWeightsAttr(), linear.getBiasesAttr(), linear.getNormAttr(), linear.getGluAttr(), residual);
+          linear.getWeightsAttr(), linear.getBiasesAttr(), linear.getNormAttr(), linear.getGluAttr(), linear.getActAttr(), residual);
       fused->setDiscardableAttrs(add->getDiscardableAttrDictionary());
       rewriter.replaceOp(add, fused);
       rewriter.eraseOp(linear);

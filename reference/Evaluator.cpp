@@ -9,6 +9,8 @@
 #include "reference/Weights.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <numeric>
+
 using namespace llvm;
 
 namespace sinter {
@@ -27,7 +29,7 @@ struct Evaluator::State {
   std::map<std::string, Cache> caches;
   int64_t position = 0;
   // Of the running step:
-  ArrayRef<uint32_t> ids;
+  DenseMap<mlir::Value, ArrayRef<uint32_t>> ids; // the function's arguments that are ids
   DenseMap<mlir::Value, Rows> values;
 
   Expected<NormWeights> loadNorm(tx::NormAttr norm);
@@ -35,14 +37,18 @@ struct Evaluator::State {
   void append(StringRef cache, const Rows &keys, const Rows &values, Rows &allKeys, Rows &allValues);
 
   Error run(tx::EmbedOp op);
+  Error run(tx::PositionEmbedOp op);
   Error run(tx::NormOp op);
   Error run(tx::LinearOp op);
   Error run(tx::SliceOp op);
   Error run(tx::AddOp op);
+  Error run(tx::ActivateOp op);
   Error run(tx::GluOp op);
   Error run(tx::RopeOp op);
   Error run(tx::CacheAppendOp op);
   Error run(tx::AttentionOp op);
+  Error run(tx::PoolOp op);
+  Error run(tx::UnitOp op);
   Error run(tx::RotateAppendOp op);
   Error runAny(mlir::Operation *op);
 };
@@ -72,10 +78,16 @@ Error Evaluator::State::applyNorm(tx::NormAttr norm, Rows &rows) {
 
 Error Evaluator::State::run(tx::EmbedOp op) {
   Rows &result = values[op.getResult()];
-  if (Error error = weights.gather(op.getTableAttr(), ids, result))
+  if (Error error = weights.gather(op.getTableAttr(), ids.lookup(op.getIds()), result))
     return error;
   result *= op.getScale().convertToFloat();
   return Error::success();
+}
+
+Error Evaluator::State::run(tx::PositionEmbedOp op) {
+  std::vector<uint32_t> places(ids.lookup(op.getIds()).size());
+  std::iota(places.begin(), places.end(), uint32_t(op.getBegin()));
+  return weights.gather(op.getTableAttr(), places, values[op.getResult()]);
 }
 
 Error Evaluator::State::run(tx::NormOp op) {
@@ -120,6 +132,8 @@ Error Evaluator::State::run(tx::LinearOp op) {
     applyGlu(*op.getGlu(), gate, up);
     result = std::move(gate);
   }
+  if (op.getAct())
+    result = result.unaryExpr([&](float x) { return reference::activate(*op.getAct(), x); });
   if (op.getResidual())
     result += values[op.getResidual()];
   values[op.getResult()] = std::move(result);
@@ -136,6 +150,12 @@ Error Evaluator::State::run(tx::SliceOp op) {
 Error Evaluator::State::run(tx::AddOp op) {
   Rows sum = values[op.getLhs()] + values[op.getRhs()];
   values[op.getResult()] = std::move(sum);
+  return Error::success();
+}
+
+Error Evaluator::State::run(tx::ActivateOp op) {
+  Rows rows = values[op.getInput()].unaryExpr([&](float x) { return reference::activate(op.getActivation(), x); });
+  values[op.getResult()] = std::move(rows);
   return Error::success();
 }
 
@@ -176,8 +196,37 @@ Error Evaluator::State::run(tx::CacheAppendOp op) {
 Error Evaluator::State::run(tx::AttentionOp op) {
   reference::AttentionShape shape{int64_t(op.getHeads()), int64_t(op.getKvHeads()), int64_t(op.getHeadDim()),
                                   int64_t(op.getWindow()), op.getScale().convertToFloat()};
-  Rows result = reference::attend(values[op.getQuery()], values[op.getKeys()], values[op.getValues()], position, shape);
+  const Rows &query = values[op.getQuery()], &keys = values[op.getKeys()], &all = values[op.getValues()];
+  Rows result, bias;
+  if (op.getPosition()) {
+    result = reference::attend(query, keys, all, position, shape);
+  } else {
+    reference::FullAttention full{ids.lookup(op.getMask()), nullptr, {}};
+    if (tx::RelativeBiasAttr relative = op.getRelativeAttr()) {
+      full.thresholds = relative.getThresholds().asArrayRef();
+      std::vector<uint32_t> buckets(2 * (full.thresholds.size() + 1));
+      std::iota(buckets.begin(), buckets.end(), 0);
+      if (Error error = weights.gather(relative.getTable(), buckets, bias))
+        return error;
+      full.bias = &bias;
+    }
+    result = reference::attendAll(query, keys, all, shape, full);
+  }
   values[op.getResult()] = std::move(result);
+  return Error::success();
+}
+
+Error Evaluator::State::run(tx::PoolOp op) {
+  Rows row = reference::pool(op.getPooling(), values[op.getInput()]);
+  values[op.getResult()] = std::move(row);
+  return Error::success();
+}
+
+Error Evaluator::State::run(tx::UnitOp op) {
+  Rows rows = values[op.getInput()];
+  for (int64_t t = 0; t < rows.rows(); ++t)
+    rows.row(t) /= float(std::max(rows.row(t).cast<double>().norm(), 1e-12));
+  values[op.getResult()] = std::move(rows);
   return Error::success();
 }
 
@@ -208,8 +257,8 @@ Error Evaluator::State::run(tx::RotateAppendOp op) {
 
 Error Evaluator::State::runAny(mlir::Operation *op) {
   return TypeSwitch<mlir::Operation *, Error>(op)
-      .Case<tx::EmbedOp, tx::NormOp, tx::LinearOp, tx::SliceOp, tx::AddOp, tx::GluOp, tx::RopeOp, tx::CacheAppendOp,
-            tx::AttentionOp, tx::RotateAppendOp>([&](auto typed) { return run(typed); })
+      .Case<tx::EmbedOp, tx::PositionEmbedOp, tx::NormOp, tx::LinearOp, tx::SliceOp, tx::AddOp, tx::ActivateOp,
+            tx::GluOp, tx::RopeOp, tx::CacheAppendOp, tx::AttentionOp, tx::PoolOp, tx::UnitOp, tx::RotateAppendOp>([&](auto typed) { return run(typed); })
       .Default([](mlir::Operation *other) {
         return createStringError("reference: cannot evaluate " + other->getName().getStringRef() +
                                  ", expected an op of the tx dialect");
@@ -225,11 +274,24 @@ void Evaluator::reset() {
 }
 
 Expected<Rows> Evaluator::forward(ArrayRef<uint32_t> ids, function_ref<void(StringRef, const Rows &)> tap) {
+  return forward(ids, {}, tap);
+}
+
+Expected<Rows> Evaluator::forward(ArrayRef<uint32_t> ids, ArrayRef<uint32_t> types,
+                                  function_ref<void(StringRef, const Rows &)> tap) {
   mlir::func::FuncOp function = state->module.lookupSymbol<mlir::func::FuncOp>("forward");
   if (!function || function.empty())
     return createStringError("reference: the module has no function @forward");
-  state->ids = ids;
+  state->ids.clear();
   state->values.clear();
+  ArrayRef<uint32_t> given[] = {ids, types};
+  for (mlir::Value argument : function.getArguments())
+    if (isa<mlir::RankedTensorType>(argument.getType())) {
+      size_t place = state->ids.size();
+      if (place == 2 || (place && types.size() != ids.size()))
+        return createStringError("reference: @forward takes more inputs than were given");
+      state->ids[argument] = given[place];
+    }
   for (mlir::Operation &op : function.getBody().front()) {
     if (mlir::func::ReturnOp done = dyn_cast<mlir::func::ReturnOp>(op)) {
       state->position += ids.size();

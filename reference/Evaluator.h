@@ -22,9 +22,12 @@ public:
   Evaluator(mlir::ModuleOp module, tx::ParamReader &reader);
   ~Evaluator();
 
-  // Appends tokens and yields the logits after each of them, [tokens, vocab]. `tap` (may be empty) is called with each
+  // Appends tokens and yields what @forward returns: a decoder's logits after each of them, [tokens, vocab]. `tap` (may be empty) is called with each
   // value whose op carries a `tap` attribute, in order.
   llvm::Expected<Rows> forward(llvm::ArrayRef<uint32_t> ids,
+                               llvm::function_ref<void(llvm::StringRef, const Rows &)> tap = {});
+  // The same for functions of two inputs of ids, such as an encoder's tokens and their types; as many of both.
+  llvm::Expected<Rows> forward(llvm::ArrayRef<uint32_t> ids, llvm::ArrayRef<uint32_t> types,
                                llvm::function_ref<void(llvm::StringRef, const Rows &)> tap = {});
   // Forgets the sequence.
   void reset();

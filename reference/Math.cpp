@@ -35,6 +35,8 @@ float activate(tx::Activation activation, float x) {
     return float(v * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v))) / 2);
   case tx::Activation::relu:
     return x > 0 ? x : 0;
+  case tx::Activation::tanh:
+    return float(std::tanh(v));
   }
   return std::numeric_limits<float>::quiet_NaN();
 }
@@ -78,6 +80,54 @@ Rows attend(const Rows &query, const Rows &keys, const Rows &values, int64_t pos
     result.middleCols(head * dim, dim).noalias() = scores * values.middleCols(kvColumn, dim);
   }
   return result;
+}
+
+static int64_t bucketOf(int64_t distance, llvm::ArrayRef<int64_t> thresholds) {
+  int64_t bucket = 0;
+  for (int64_t threshold : thresholds)
+    bucket += threshold <= std::abs(distance);
+  return distance > 0 ? bucket + int64_t(thresholds.size()) + 1 : bucket;
+}
+
+Rows attendAll(const Rows &query, const Rows &keys, const Rows &values, const AttentionShape &shape,
+               const FullAttention &full) {
+  const int64_t tokens = query.rows(), group = shape.heads / shape.kvHeads, dim = shape.headDim;
+  Rows result(tokens, query.cols());
+  for (int64_t head = 0; head < shape.heads; ++head) {
+    const int64_t kvColumn = head / group * dim;
+    Rows scores = query.middleCols(head * dim, dim) * keys.middleCols(kvColumn, dim).transpose(); // [tokens, keys]
+    for (int64_t t = 0; t < tokens; ++t) {
+      Eigen::ArrayXd row = scores.row(t).cast<double>().transpose().array() * shape.scale;
+      for (int64_t j = 0; full.bias && j < row.size(); ++j)
+        row[j] += (*full.bias)(bucketOf(j - t, full.thresholds), head);
+      for (int64_t j = 0; !full.mask.empty() && j < row.size(); ++j)
+        if (!full.mask[j])
+          row[j] = -std::numeric_limits<double>::infinity();
+      if (const double largest = row.maxCoeff(); std::isfinite(largest)) {
+        row = (row - largest).exp();
+        row /= row.sum();
+      } else {
+        row.setZero();
+      }
+      scores.row(t) = row.matrix().cast<float>().transpose();
+    }
+    result.middleCols(head * dim, dim).noalias() = scores * values.middleCols(kvColumn, dim);
+  }
+  return result;
+}
+
+Rows pool(tx::Pooling pooling, const Rows &rows) {
+  switch (pooling) {
+  case tx::Pooling::mean:
+    return rows.cast<double>().colwise().mean().cast<float>();
+  case tx::Pooling::first:
+    return rows.topRows(1);
+  case tx::Pooling::last:
+    return rows.bottomRows(1);
+  case tx::Pooling::max:
+    return rows.colwise().maxCoeff();
+  }
+  return Rows();
 }
 
 } // namespace sinter::reference

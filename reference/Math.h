@@ -32,4 +32,18 @@ struct AttentionShape {
 // query [tokens, heads * head_dim], keys and values [position + tokens, kv_heads * head_dim] -> as the query.
 Rows attend(const Rows &query, const Rows &keys, const Rows &values, int64_t position, const AttentionShape &shape);
 
+// What full attention adds to a shape.
+struct FullAttention {
+  llvm::ArrayRef<uint32_t> mask; // [keys], 0: not seen; or empty
+  const Rows *bias = nullptr;    // [buckets, heads], or none
+  llvm::ArrayRef<int64_t> thresholds;
+};
+
+// The same without a position: every query sees all keys that the mask leaves.
+Rows attendAll(const Rows &query, const Rows &keys, const Rows &values, const AttentionShape &shape,
+               const FullAttention &full);
+
+// [tokens, n] -> [1, n]
+Rows pool(tx::Pooling pooling, const Rows &rows);
+
 } // namespace sinter::reference

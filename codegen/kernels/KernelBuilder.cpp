@@ -244,6 +244,8 @@ Value KernelBuilder::activation(tx::Activation kind, Value x) {
   }
   case tx::Activation::relu:
     return maxf(x, constant(0));
+  case tx::Activation::tanh:
+    return math::TanhOp::create(*this, x);
   }
   llvm_unreachable("every activation is above");
 }

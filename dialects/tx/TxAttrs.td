@@ -25,6 +25,21 @@ def Tx_NormAttr : Tx_Attr<"Norm", "norm"> {
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
+def Tx_PoolingAttr : EnumAttr<Tx_Dialect, Tx_Pooling, "pooling">;
+
+def Tx_RelativeBiasAttr : Tx_Attr<"RelativeBias", "relative_bias"> {
+  let summary = "a bias of attention that depends on the distance between two tokens (Raffel et al. 2020)";
+  let description = [{
+    A query at i and a key at j have `b = table[bucket, head]` added to their score. `bucket` counts the thresholds that
+    are not above `|j - i|`; for keys behind the query (j > i), half of the table's rows is added to it. The frontend
+    works every bucketing out into thresholds, which ascend.
+
+    Example: `#tx.relative_bias<table = @relative, thresholds = [1, 2, 3, 4, 6, 8]>`
+  }];
+  let parameters = (ins "::mlir::FlatSymbolRefAttr":$table, "::mlir::DenseI64ArrayAttr":$thresholds);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 // Upstream prints DenseF32ArrayAttr with seven digits; an angle at position 100000 needs all nine.
 def Tx_ExactFloats : AttrOrTypeParameter<"::mlir::DenseF32ArrayAttr", "floats, printed so that they read back the same"> {
   let printer = [{

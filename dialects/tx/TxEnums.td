@@ -16,6 +16,17 @@ def Tx_Activation : I32EnumAttr<"Activation", "a pointwise nonlinearity", [
     I32EnumAttrCase<"gelu", 1>,       // x * (1 + erf(x / sqrt 2)) / 2
     I32EnumAttrCase<"gelu_tanh", 2>,  // its tanh approximation
     I32EnumAttrCase<"relu", 3>,
+    I32EnumAttrCase<"tanh", 4>,
+  ]> {
+  let cppNamespace = "::sinter::tx";
+  let genSpecializedAttr = 0;
+}
+
+def Tx_Pooling : I32EnumAttr<"Pooling", "how the rows of a text become one", [
+    I32EnumAttrCase<"mean", 0>,   // of all rows
+    I32EnumAttrCase<"first", 1>,  // the row of the first token, [CLS]
+    I32EnumAttrCase<"last", 2>,
+    I32EnumAttrCase<"max", 3>,    // column by column
   ]> {
   let cppNamespace = "::sinter::tx";
   let genSpecializedAttr = 0;

@@ -62,6 +62,18 @@ LogicalResult EmbedOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success();
 }
 
+LogicalResult PositionEmbedOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  FailureOr<ParamOp> table = findParam(*this, symbols, getTableAttr());
+  if (failed(table))
+    return failure();
+  RankedTensorType type = table->getTensorType();
+  if (type.getRank() != 2 || type.getDimSize(1) != columns(getResult()) ||
+      type.getDimSize(0) <= static_cast<int64_t>(getBegin()))
+    return emitOpError("(C1) table ") << getTableAttr() << " is " << type << ", expected " << columns(getResult())
+                                      << " columns and more than " << getBegin() << " rows";
+  return success();
+}
+
 LogicalResult NormOp::verifySymbolUses(SymbolTableCollection &symbols) {
   int64_t width = columns(getInput()), group = getGroup();
   if (group && width % group)
@@ -76,6 +88,8 @@ LogicalResult LinearOp::verify() {
     return emitOpError("(C3) has ") << getWeights().size() << " weights but " << getBiases()->size() << " biases";
   if (getGlu() && getWeights().size() != 2)
     return emitOpError("(C2) with glu needs two weights, gate and up, has ") << getWeights().size();
+  if (getGlu() && getAct())
+    return emitOpError("(C6) has both glu and act");
   if (getResidual() && getResidual().getType() != getResult().getType())
     return emitOpError("(C4) residual is ") << getResidual().getType() << ", expected " << getResult().getType();
   return success();
@@ -150,6 +164,31 @@ LogicalResult AttentionOp::verify() {
   if (columns(getQuery()) != heads * headDim || columns(getKeys()) != kvHeads * headDim)
     return emitOpError("(C2) query has ") << columns(getQuery()) << " columns, expected " << heads * headDim
                                           << "; keys have " << columns(getKeys()) << ", expected " << kvHeads * headDim;
+  if (!getPosition() && getWindow())
+    return emitOpError("(C3) has a window of ") << getWindow() << " but no position";
+  if (getPosition() && (getMask() || getRelative()))
+    return emitOpError("(C4) has a position and ") << (getMask() ? "a mask" : "a relative bias");
+  return success();
+}
+
+LogicalResult AttentionOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (!getRelative())
+    return success();
+  FailureOr<ParamOp> table = findParam(*this, symbols, getRelative()->getTable());
+  if (failed(table))
+    return failure();
+  RankedTensorType type = table->getTensorType();
+  int64_t rows = 2 * (getRelative()->getThresholds().size() + 1);
+  if (type.getRank() != 2 || type.getDimSize(0) != rows || type.getDimSize(1) != static_cast<int64_t>(getHeads()))
+    return emitOpError("(C5) table ") << getRelative()->getTable() << " is " << type << ", expected " << rows
+                                      << " rows and " << getHeads() << " columns";
+  return success();
+}
+
+LogicalResult PoolOp::verify() {
+  RankedTensorType type = cast<RankedTensorType>(getResult().getType());
+  if (type.getDimSize(0) != 1 || type.getDimSize(1) != columns(getInput()))
+    return emitOpError("(C1) result is ") << type << ", expected one row of " << columns(getInput());
   return success();
 }
 

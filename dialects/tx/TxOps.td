@@ -63,6 +63,19 @@ def Tx_EmbedOp : Tx_Op<"embed", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInt
   let assemblyFormat = "$ids $table attr-dict `:` type($ids) `->` type($result)";
 }
 
+def Tx_PositionEmbedOp : Tx_Op<"position_embed", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "learned position embeddings: `y[t, :] = table[begin + t, :]`";
+  let description = [{
+    One row for each of `ids`, whatever their values. Constraint: (C1) the table has the result's columns and rows from
+    `begin` on.
+
+    Example: `%p = tx.position_embed %ids @positions from 2 : tensor<?xi32> -> tensor<?x128xf32>`
+  }];
+  let arguments = (ins Tx_Ids:$ids, FlatSymbolRefAttr:$table, ConfinedAttr<I64Attr, [IntNonNegative]>:$begin);
+  let results = (outs Tx_Rows:$result);
+  let assemblyFormat = "$ids $table `from` $begin attr-dict `:` type($ids) `->` type($result)";
+}
+
 def Tx_NormOp : Tx_Op<"norm", [Pure, SameOperandsAndResultType, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "RMS or layer normalization of each row, or of each group of columns in it";
   let description = [{
@@ -82,19 +95,21 @@ def Tx_LinearOp : Tx_Op<"linear", [Pure, DeclareOpInterfaceMethods<SymbolUserOpI
   let description = [{
     `y = glu(concat_i(norm(x) * weights[i]^T + biases[i])) + residual`, where everything but the product is optional.
     Several weights make one product whose columns follow one another (Q, K, V). With `glu f`, there are two weights, gate
-    and up, and `y = f(gate) * up`. Frontends emit the plain form; the fusion passes add the rest.
+    and up, and `y = f(gate) * up`; with `act f`, f is applied before the residual is added. Frontends emit the plain form;
+    the fusion passes add the rest.
 
     Constraints: (C1) every weight has as many columns as the input; (C2) the rows of the weights add up to the result's
     columns, or with `glu` are two times the same number; (C3) there are as many biases as weights, of the weights'
-    rows; (C4) the residual has the result's type; (C5) the weights have one format.
+    rows; (C4) the residual has the result's type; (C5) the weights have one format; (C6) there is `glu` or `act`, not both.
 
     Example: `%y = tx.linear %x [@q, @k, @v] : tensor<?x128xf32> -> tensor<?x256xf32>`
   }];
   let arguments = (ins Tx_Rows:$input, Tx_SymbolArray:$weights, OptionalAttr<Tx_SymbolArray>:$biases,
-                       OptionalAttr<Tx_NormAttr>:$norm, OptionalAttr<Tx_ActivationAttr>:$glu, Optional<Tx_Rows>:$residual);
+                       OptionalAttr<Tx_NormAttr>:$norm, OptionalAttr<Tx_ActivationAttr>:$glu, OptionalAttr<Tx_ActivationAttr>:$act,
+                       Optional<Tx_Rows>:$residual);
   let results = (outs Tx_Rows:$result);
   let assemblyFormat = [{
-    (`norm` $norm^)? $input $weights (`bias` $biases^)? (`glu` $glu^)? (`residual` $residual^ `:` type($residual))?
+    (`norm` $norm^)? $input $weights (`bias` $biases^)? (`glu` $glu^)? (`act` $act^)? (`residual` $residual^ `:` type($residual))?
     attr-dict `:` type($input) `->` type($result)
   }];
   let hasVerifier = 1;
@@ -113,6 +128,14 @@ def Tx_AddOp : Tx_Op<"add", [Pure, Commutative, SameOperandsAndResultType]> {
   let arguments = (ins Tx_Rows:$lhs, Tx_Rows:$rhs);
   let results = (outs Tx_Rows:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+}
+
+def Tx_ActivateOp : Tx_Op<"activate", [Pure, SameOperandsAndResultType]> {
+  let summary = "a pointwise nonlinearity: `y = f(x)`";
+  let description = [{ Example: `%y = tx.activate gelu %x : tensor<?x512xf32>` }];
+  let arguments = (ins Tx_ActivationAttr:$activation, Tx_Rows:$input);
+  let results = (outs Tx_Rows:$result);
+  let assemblyFormat = "$activation $input attr-dict `:` type($result)";
 }
 
 def Tx_GluOp : Tx_Op<"glu", [Pure, SameOperandsAndResultType]> {
@@ -145,25 +168,56 @@ def Tx_CacheAppendOp : Tx_Op<"cache_append", [AllTypesMatch<["key", "value", "ke
   let assemblyFormat = "$key `,` $value `at` $position $cache attr-dict `:` type($key)";
 }
 
-def Tx_AttentionOp : Tx_Op<"attention", [Pure, AllTypesMatch<["query", "result"]>, AllTypesMatch<["keys", "values"]>]> {
-  let summary = "causal scaled dot-product attention with grouped heads";
+def Tx_AttentionOp : Tx_Op<"attention", [Pure, AttrSizedOperandSegments, AllTypesMatch<["query", "result"]>,
+                                         AllTypesMatch<["keys", "values"]>,
+                                         DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "scaled dot-product attention with grouped heads, causal or full";
   let description = [{
-    `y[t, h] = sum_j softmax_j(scale * q[t, h] . k[j, h / (heads / kv_heads)]) v[j, ...]` over `j <= position + t` and, with
-    `window` > 0, `j > position + t - window` (Vaswani et al. 2017; Ainslie et al. 2023).
+    `y[t, h] = sum_j softmax_j(scale * q[t, h] . k[j, h / (heads / kv_heads)]) v[j, ...]` (Vaswani et al. 2017; Ainslie et
+    al. 2023). With a position, attention is causal: `j <= position + t` and, with `window` > 0, `j > position + t -
+    window`. Without one it is full, over all rows of keys; `mask` then leaves out those whose element is 0 (if it leaves
+    none, y is 0), and `relative` adds its bias to the scaled scores.
 
     Constraints: (C1) `kv_heads` divides `heads`; (C2) columns of the query are `heads * head_dim`, of keys and values
-    `kv_heads * head_dim`.
+    `kv_heads * head_dim`; (C3) full attention has no window; (C4) only full attention has a mask or a relative bias; (C5)
+    the table of the bias has a column for each head and two rows for each threshold, and two more.
+
+    Examples:
+    `%y = tx.attention %q, %keys, %values at %pos heads(4) kv_heads(2) head_dim(32) scale(0.18) : ...`
+    `%y = tx.attention %q, %k, %v heads(4) kv_heads(4) head_dim(32) scale(0.18) : ...`
   }];
-  let arguments = (ins Tx_Rows:$query, Tx_Rows:$keys, Tx_Rows:$values, Index:$position,
+  let arguments = (ins Tx_Rows:$query, Tx_Rows:$keys, Tx_Rows:$values, Optional<Index>:$position, Optional<Tx_Ids>:$mask,
+                       OptionalAttr<Tx_RelativeBiasAttr>:$relative,
                        ConfinedAttr<I64Attr, [IntPositive]>:$heads, ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
                        ConfinedAttr<I64Attr, [IntPositive]>:$head_dim, F32Attr:$scale,
                        DefaultValuedAttr<ConfinedAttr<I64Attr, [IntNonNegative]>, "0">:$window);
   let results = (outs Tx_Rows:$result);
   let assemblyFormat = [{
-    $query `,` $keys `,` $values `at` $position `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)`
-    `head_dim` `(` $head_dim `)` `scale` `(` $scale `)` attr-dict `:` type($query) `,` type($keys)
+    $query `,` $keys `,` $values (`at` $position^)? (`mask` $mask^ `:` type($mask))? (`relative` $relative^)?
+    `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)` `head_dim` `(` $head_dim `)` `scale` `(` $scale `)` attr-dict `:` type($query) `,` type($keys)
   }];
   let hasVerifier = 1;
+}
+
+def Tx_PoolOp : Tx_Op<"pool", [Pure]> {
+  let summary = "one row of all rows";
+  let description = [{
+    Constraint: (C1) the result has one row, as wide as the input's.
+
+    Example: `%y = tx.pool mean %x : tensor<?x384xf32> -> tensor<1x384xf32>`
+  }];
+  let arguments = (ins Tx_PoolingAttr:$pooling, Tx_Rows:$input);
+  let results = (outs Tx_Rows:$result);
+  let assemblyFormat = "$pooling $input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tx_UnitOp : Tx_Op<"unit", [Pure, SameOperandsAndResultType]> {
+  let summary = "each row divided by its length: `y = x / max(|x|, 1e-12)`, the L2 norm";
+  let description = [{ Example: `%y = tx.unit %x : tensor<1x384xf32>` }];
+  let arguments = (ins Tx_Rows:$input);
+  let results = (outs Tx_Rows:$result);
+  let assemblyFormat = "$input attr-dict `:` type($result)";
 }
 
 //===-- Fused forms ----------------------------------------------------------------------------------------------===//

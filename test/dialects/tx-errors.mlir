@@ -275,3 +275,54 @@ func.func @rotate(%qkv: tensor<?x16xf32>, %pos: index) {
   %q, %k, %v = tx.rotate_append %qkv at %pos @kv heads(2) : tensor<?x16xf32> -> tensor<?x8xf32>, tensor<?x4xf32>
   return
 }
+
+// -----
+
+tx.param @p "m" at 0 : tensor<8x4xf32>
+func.func @positions(%ids: tensor<?xi32>) -> tensor<?x4xf32> {
+  // expected-error @+1 {{(C1) table @p is 'tensor<8x4xf32>', expected 4 columns and more than 8 rows}}
+  %p = tx.position_embed %ids @p from 8 : tensor<?xi32> -> tensor<?x4xf32>
+  return %p : tensor<?x4xf32>
+}
+
+// -----
+
+tx.param @w "m" at 0 : tensor<4x4xf32>
+func.func @both(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  // expected-error @+1 {{(C6) has both glu and act}}
+  %y = tx.linear %x [@w, @w] glu silu act gelu : tensor<?x4xf32> -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// -----
+
+func.func @full(%q: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // expected-error @+1 {{(C3) has a window of 3 but no position}}
+  %a = tx.attention %q, %q, %q heads(2) kv_heads(2) head_dim(4) scale(0.5) {window = 3} : tensor<?x8xf32>, tensor<?x8xf32>
+  return %a : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @masked(%q: tensor<?x8xf32>, %mask: tensor<?xi32>, %pos: index) -> tensor<?x8xf32> {
+  // expected-error @+1 {{(C4) has a position and a mask}}
+  %a = tx.attention %q, %q, %q at %pos mask %mask : tensor<?xi32> heads(2) kv_heads(2) head_dim(4) scale(0.5) : tensor<?x8xf32>, tensor<?x8xf32>
+  return %a : tensor<?x8xf32>
+}
+
+// -----
+
+tx.param @r "m" at 0 : tensor<6x2xf32>
+func.func @relative(%q: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // expected-error @+1 {{(C5) table @r is 'tensor<6x2xf32>', expected 8 rows and 2 columns}}
+  %a = tx.attention %q, %q, %q relative <table = @r, thresholds = [1, 2, 4]> heads(2) kv_heads(2) head_dim(4) scale(0.5) : tensor<?x8xf32>, tensor<?x8xf32>
+  return %a : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @pool(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // expected-error @+1 {{(C1) result is 'tensor<?x8xf32>', expected one row of 8}}
+  %y = tx.pool mean %x : tensor<?x8xf32> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}

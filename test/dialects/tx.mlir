@@ -75,3 +75,24 @@ func.func @attention(%qkv: tensor<?x16xf32>, %pos: index) -> tensor<?x8xf32> {
   %q2, %k2, %v2 = tx.rotate_append query_norm #heads key_norm #heads rope #rope %qkv at %pos @ring heads(2) : tensor<?x16xf32> -> tensor<?x8xf32>, tensor<?x4xf32>
   return %a : tensor<?x8xf32>
 }
+
+tx.param @positions "m" at 0 : tensor<16x8xf32>
+tx.param @relative "m" at 0 : tensor<8x2xf32>
+
+// CHECK-LABEL: @encoder
+func.func @encoder(%ids: tensor<?xi32>, %mask: tensor<?xi32>) -> tensor<1x8xf32> {
+  // CHECK: tx.position_embed %{{.*}} @positions from 2
+  %p = tx.position_embed %ids @positions from 2 : tensor<?xi32> -> tensor<?x8xf32>
+  // CHECK: tx.attention %{{.*}}, %{{.*}}, %{{.*}} heads(2)
+  %a = tx.attention %p, %p, %p heads(2) kv_heads(2) head_dim(4) scale(5.0e-01) : tensor<?x8xf32>, tensor<?x8xf32>
+  // CHECK: tx.attention {{.*}} mask %{{.*}} : tensor<?xi32> relative <table = @relative, thresholds = [1, 2, 4]> heads(2)
+  %b = tx.attention %a, %a, %a mask %mask : tensor<?xi32> relative <table = @relative, thresholds = [1, 2, 4]>
+      heads(2) kv_heads(2) head_dim(4) scale(5.0e-01) : tensor<?x8xf32>, tensor<?x8xf32>
+  // CHECK: tx.activate tanh
+  %t = tx.activate tanh %b : tensor<?x8xf32>
+  // CHECK: tx.pool mean %{{.*}} : tensor<?x8xf32> -> tensor<1x8xf32>
+  %m = tx.pool mean %t : tensor<?x8xf32> -> tensor<1x8xf32>
+  // CHECK: tx.unit
+  %u = tx.unit %m : tensor<1x8xf32>
+  return %u : tensor<1x8xf32>
+}

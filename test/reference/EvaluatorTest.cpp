@@ -50,6 +50,7 @@ std::string program(StringRef file, StringRef body) {
     tx.param @b "FILE" at 1056 : tensor<8xf32>
     tx.param @hn "FILE" at 1088 : tensor<4xf32>
     tx.param @up "FILE" at 1104 : tensor<8x8xf32>
+    tx.param @bias "FILE" at 1360 : tensor<4x2xf32>
     tx.cache @kv kv_heads(1) head_dim(4) window(3)
     func.func @forward(%ids: tensor<?xi32>, %pos: index) -> tensor<?x8xf32> {
       %x = tx.embed %ids @embed {scale = 2.0 : f32} : tensor<?xi32> -> tensor<?x8xf32>
@@ -99,6 +100,83 @@ TEST(Evaluator, GluAndResidualInsideLinear) {
       %y = tx.add %x, %h : tensor<?x8xf32>)",
              R"(%y = tx.linear %x [@q, @up] glu silu residual %x : tensor<?x8xf32>
                      : tensor<?x8xf32> -> tensor<?x8xf32>)");
+}
+
+TEST(Evaluator, ActivationInsideLinear) {
+  expectSame(R"(
+      %l = tx.linear %x [@q] bias [@b] : tensor<?x8xf32> -> tensor<?x8xf32>
+      %a = tx.activate gelu %l : tensor<?x8xf32>
+      %y = tx.add %x, %a : tensor<?x8xf32>)",
+             R"(%y = tx.linear %x [@q] bias [@b] act gelu residual %x : tensor<?x8xf32>
+                     : tensor<?x8xf32> -> tensor<?x8xf32>)");
+}
+
+// What `body` makes of `ids` and `types` in a program of full attention, 8 wide with 2 heads of 4.
+Rows encode(StringRef file, StringRef body, ArrayRef<uint32_t> ids, ArrayRef<uint32_t> types) {
+  std::string text = program(file, body);
+  const StringRef before = "%pos: index)", after = "%types: tensor<?xi32>)";
+  text.replace(text.find(before), before.size(), after.str());
+  if (body.contains("tx.pool"))
+    for (const char *where : {") -> tensor<?x8xf32>", "return %y : tensor<?x8xf32>"})
+      text[text.find(where) + StringRef(where).find('?')] = '1';
+  mlir::MLIRContext context;
+  context.loadDialect<tx::TxDialect, mlir::func::FuncDialect>();
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+  EXPECT_TRUE(bool(module));
+  tx::ParamReader reader;
+  return cantFail(Evaluator(*module, reader).forward(ids, types));
+}
+
+// A masked key counts as little as one that is not there.
+TEST(Evaluator, MaskOfFullAttention) {
+  RandomFile file(1024);
+  const char *masked = R"(
+      %y = tx.attention %x, %x, %x mask %types : tensor<?xi32> heads(2) kv_heads(2) head_dim(4) scale(0.5)
+         : tensor<?x8xf32>, tensor<?x8xf32>)";
+  const char *plain = R"(
+      %y = tx.attention %x, %x, %x heads(2) kv_heads(2) head_dim(4) scale(0.5) : tensor<?x8xf32>, tensor<?x8xf32>)";
+  Rows five = encode(file.path, masked, {3, 1, 4, 1, 5}, {1, 1, 0, 1, 0});
+  Rows three = encode(file.path, plain, {3, 1, 1}, {0, 0, 0});
+  EXPECT_LT((five.row(0) - three.row(0)).cwiseAbs().maxCoeff(), 1e-6f);
+  EXPECT_LT((five.row(3) - three.row(2)).cwiseAbs().maxCoeff(), 1e-6f);
+  EXPECT_GT((five.row(2) - three.row(2)).cwiseAbs().maxCoeff(), 0.01f);
+  EXPECT_EQ(encode(file.path, masked, {3, 1}, {0, 0}).cwiseAbs().maxCoeff(), 0);
+}
+
+// A bias that is the same for all distances changes nothing; one that depends on them does.
+TEST(Evaluator, RelativeBias) {
+  RandomFile file(1024);
+  auto attend = [&](const std::string &relative) {
+    return encode(file.path,
+                  "%y = tx.attention %x, %x, %x " + relative +
+                      " heads(2) kv_heads(2) head_dim(4) scale(0.5) : tensor<?x8xf32>, tensor<?x8xf32>",
+                  {3, 1, 4, 1}, {0, 0, 0, 0});
+  };
+  Rows plain = attend(""), far = attend("relative <table = @bias, thresholds = [100]>");
+  Rows near = attend("relative <table = @bias, thresholds = [2]>");
+  EXPECT_GT((plain - near).cwiseAbs().maxCoeff(), 0.01f);
+  // Threshold 100 is never reached, so only the direction counts: for the first query all other keys lie behind it.
+  EXPECT_GT((plain - far).cwiseAbs().maxCoeff(), 0.01f);
+  EXPECT_LT((plain.row(3) - far.row(3)).cwiseAbs().maxCoeff(), 1e-6f);
+}
+
+// [1, 8] of rows [2, 8]: each pooling by hand, and the length after tx.unit.
+TEST(Evaluator, Pooling) {
+  RandomFile file(1024);
+  auto run = [&](const std::string &body, ArrayRef<uint32_t> ids) {
+    return encode(file.path, body.c_str(), ids, std::vector<uint32_t>(ids.size(), 0));
+  };
+  auto pooled = [&](const std::string &pooling, ArrayRef<uint32_t> ids) {
+    return run("%p = tx.pool " + pooling + " %x : tensor<?x8xf32> -> tensor<1x8xf32>\n" +
+                   "%y = tx.unit %p : tensor<1x8xf32>",
+               ids);
+  };
+  auto unit = [](Rows rows) { return Rows(rows / rows.norm()); };
+  Rows first = run("%y = tx.add %x, %x : tensor<?x8xf32>", {3}) / 2, second = run("%y = tx.add %x, %x : tensor<?x8xf32>", {7}) / 2;
+  EXPECT_LT((pooled("mean", {3, 7}) - unit(first + second)).norm(), 1e-6f);
+  EXPECT_LT((pooled("first", {3, 7}) - unit(first)).norm(), 1e-6f);
+  EXPECT_LT((pooled("last", {3, 7}) - unit(second)).norm(), 1e-6f);
+  EXPECT_LT((pooled("max", {3, 7}) - unit(first.cwiseMax(second))).norm(), 1e-6f);
 }
 
 TEST(Evaluator, ConcatenatedWeightsAndBiases) {
