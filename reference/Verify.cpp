@@ -131,7 +131,9 @@ Expected<VerifyReport> verifyPackage(const std::string &packagePath, const std::
   sinter_error problem = {};
   sinter_model *model = nullptr;
   sinter_session *session = nullptr;
-  const sinter_model_options options = {SINTER_API_VERSION, isa.empty() ? nullptr : isa.c_str()};
+  sinter_model_options options = {};
+  options.api_version = SINTER_API_VERSION;
+  options.isa = isa.empty() ? nullptr : isa.c_str();
   if (sinter_model_open(packagePath.c_str(), &options, &model, &problem) != SINTER_OK)
     return createStringError(problem.message);
   scope_exit close([&] {

@@ -1,15 +1,16 @@
 // Opening a package: map the file, check it (package_check.cpp, schedule_check.cpp), choose the code section for this
-// CPU and make it executable. Everything stays where it is in the file; an opened model is a few pointers into it, and
-// the weights are paged in by the system when kernels first touch them.
+// CPU and make it executable. Everything stays where it is in the file, or in the sections of the program that it is
+// linked into; an opened model is a few pointers into it, and the weights are paged in by the system when kernels first
+// touch them.
 
 #include "runtime/model.h"
 
 #include "runtime/cpu_features.h"
+#include "runtime/format_text.h"
 #include "runtime/platform.h"
 #include "runtime/status.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <inttypes.h>
 #include <string.h>
 
 using namespace sinter;
@@ -21,11 +22,9 @@ namespace {
 void listTargets(const package::Manifest &manifest, char *text, size_t capacity) {
   size_t length = 0;
   text[0] = 0;
-  for (uint32_t i = 0; i < manifest.codes()->size() && length + 1 < capacity; ++i) {
-    int written = snprintf(text + length, capacity - length, "%s%.32s", i ? ", " : "",
-                           manifest.codes()->Get(i)->target()->c_str());
-    length += written > 0 ? size_t(written) : 0;
-  }
+  for (uint32_t i = 0; i < manifest.codes()->size(); ++i)
+    length += formatText(text + length, capacity - length, "%s%.32s", i ? ", " : "",
+                         manifest.codes()->Get(i)->target()->c_str());
 }
 
 bool canRun(const package::Code &code) {
@@ -38,7 +37,7 @@ sinter_status chooseCode(sinter_model *model, const char *isa, sinter_error *err
   listTargets(*model->manifest, targets, sizeof(targets));
   const package::Code *best = nullptr;
   for (const package::Code *code : *model->manifest->codes()) {
-    if (isa && strcmp(code->target()->c_str(), isa) == 0) {
+    if (isa && sameText(code->target()->c_str(), isa)) {
       if (!canRun(*code))
         return fail(error, SINTER_ERROR_UNSUPPORTED, "%s: this cpu cannot run the code for '%.32s'", model->label, isa);
       best = code;
@@ -58,9 +57,9 @@ sinter_status chooseCode(sinter_model *model, const char *isa, sinter_error *err
 }
 
 sinter_status loadCode(sinter_model *model, sinter_error *error) {
-  const uint8_t *section = model->file + model->code->range()->offset();
   size_t size = model->code->range()->size();
-  if (model->mapped && platform::makeExecutable(section, size)) {
+  const uint8_t *section = bytesAt(model, model->code->range()->offset(), size);
+  if (model->codeInPlace || (model->parts[0].mapped && platform::makeExecutable(section, size))) {
     model->instructions = section;
     return SINTER_OK;
   }
@@ -83,79 +82,191 @@ sinter_status load(sinter_model *model, const char *isa, sinter_error *error) {
     return status;
   if (sinter_status status = loadCode(model, error))
     return status;
-  if (model->mapped && model->manifest->weights()->size())
-    platform::adviseWeights(model->file + model->manifest->weights()->offset(), model->manifest->weights()->size());
+  const Part &last = model->parts[2].size ? model->parts[2] : model->parts[0];
+  if (last.mapped && model->manifest->weights()->size())
+    platform::adviseWeights(weightsOf(model), model->manifest->weights()->size());
   return SINTER_OK;
 }
 
-// Common to both ways of opening: `path` is null for a package in memory.
-sinter_status open(const char *path, const void *data, size_t size, const sinter_model_options *options,
-                   sinter_model **result, sinter_error *error) {
-  if (!result || (!path && !data))
+// What all ways of opening begin with: an object for the model, in the caller's memory or in fresh pages.
+sinter_status beginModel(const sinter_model_options *options, sinter_model **result, sinter_error *error) {
+  static_assert(sizeof(sinter_model) <= SINTER_MODEL_BYTES, "callers reserve that much");
+  if (!result)
     return fail(error, SINTER_ERROR_ARGUMENT, "opening a model: null pointer");
   *result = nullptr;
   if (options && options->api_version != SINTER_API_VERSION)
     return fail(error, SINTER_ERROR_ARGUMENT, "model options are of api version %u, the runtime has %u",
                 options->api_version, SINTER_API_VERSION);
-  if (!path && reinterpret_cast<uintptr_t>(data) % 64)
-    return fail(error, SINTER_ERROR_ARGUMENT, "a package in memory must be 64-byte aligned");
+  void *memory = options ? options->memory : nullptr;
+  if (memory && (reinterpret_cast<uintptr_t>(memory) % 16 || options->memory_size < sizeof(sinter_model)))
+    return fail(error, SINTER_ERROR_MEMORY, "the memory for a model must be %u bytes, 16-byte aligned",
+                unsigned(SINTER_MODEL_BYTES));
+  bool owned = !memory;
+  if (owned && !(memory = platform::allocatePages(sizeof(sinter_model))))
+    return fail(error, SINTER_ERROR_MEMORY, "no memory for a model");
+  memset(memory, 0, sizeof(sinter_model));
+  sinter_model *model = static_cast<sinter_model *>(memory);
+  model->owned = owned;
+  model->users = 1;
+  *result = model;
+  return SINTER_OK;
+}
 
+// The same for their end, once parts are known: `result` becomes null if it fails.
+sinter_status finishModel(const sinter_model_options *options, sinter_model **result, sinter_error *error) {
+  sinter_model *model = *result;
+  for (const Part &part : model->parts)
+    model->fileBytes += part.size;
   const char *isa = options ? options->isa : nullptr;
   if (!isa)
     isa = platform::environment("SINTER_ISA");
   if (isa && !*isa)
     isa = nullptr;
-
-  sinter_model *model = static_cast<sinter_model *>(calloc(1, sizeof(sinter_model)));
-  if (!model)
-    return fail(error, SINTER_ERROR_MEMORY, "no memory for a model");
-  if (path) {
-    // A long path keeps its end.
-    size_t length = strlen(path), most = sizeof(model->label) - 1;
-    if (length <= most)
-      memcpy(model->label, path, length);
-    else
-      snprintf(model->label, sizeof(model->label), "...%s", path + length - (most - 3));
-    if (const char *problem = platform::mapFile(path, &model->file, &size)) {
-      sinter_status status = fail(error, SINTER_ERROR_IO, "%s: %s", model->label, problem);
-      free(model);
-      return status;
-    }
-    model->mapped = true;
-  } else {
-    snprintf(model->label, sizeof(model->label), "package in memory");
-    model->file = static_cast<const uint8_t *>(data);
-  }
-  model->fileBytes = size;
-
   if (sinter_status status = load(model, isa, error)) {
-    sinter_model_close(model);
+    releaseModel(model);
+    *result = nullptr;
     return status;
   }
-  *result = model;
   return succeed(error);
+}
+
+sinter_status abandon(sinter_model **result, sinter_status status) {
+  releaseModel(*result);
+  *result = nullptr;
+  return status;
+}
+
+// A long path keeps its end.
+void setLabel(sinter_model *model, const char *text) {
+  size_t length = lengthOf(text), most = sizeof(model->label) - 1;
+  if (length <= most)
+    formatText(model->label, sizeof(model->label), "%s", text);
+  else
+    formatText(model->label, sizeof(model->label), "...%s", text + length - (most - 3));
+}
+
+// Maps the weights that lie beside a linked model. Their file starts with a header of its own, in which what a package's
+// header says of the manifest is said of the weights.
+sinter_status mapWeights(sinter_model *model, const char *path, uint64_t offset, sinter_error *error) {
+  const uint8_t *data;
+  size_t size = 0;
+  if (const char *problem = platform::mapFile(path, 0, &data, &size))
+    return fail(error, SINTER_ERROR_IO, "%s: %s", path, problem);
+  PackageHeader header = {};
+  if (size >= sizeof(header))
+    memcpy(&header, data, sizeof(header));
+  model->parts[2] = {offset, 0, data, true}; // no size yet, so that a failure below unmaps by `size`
+  const char *problem = nullptr;
+  if (memcmp(header.magic, kWeightsMagic, sizeof(header.magic)) != 0)
+    problem = "not a file of sinter weights";
+  else if (header.version != kPackageVersion ||
+           header.headerChecksum != checksum64(&header, offsetof(PackageHeader, headerChecksum)))
+    problem = "its header is damaged or of another version";
+  else if (header.fileBytes != size || header.manifestOffset != kSectionAlignment ||
+           header.manifestBytes != size - kSectionAlignment)
+    problem = "it is not as long as its header says";
+  if (problem) {
+    platform::unmapFile(data, size);
+    model->parts[2] = {};
+    return fail(error, SINTER_ERROR_FORMAT, "%s: %s", path, problem);
+  }
+  model->parts[2] = {offset, header.manifestBytes, data + kSectionAlignment, true};
+  model->weightsChecksum = header.manifestChecksum;
+  return SINTER_OK;
 }
 
 } // namespace
 
-sinter_status sinter_model_open(const char *path, const sinter_model_options *options, sinter_model **model,
-                                sinter_error *error) {
-  return open(path, nullptr, 0, options, model, error);
+const uint8_t *sinter::runtime::bytesAt(const sinter_model *model, uint64_t offset, uint64_t size) {
+  for (const Part &part : model->parts)
+    if (part.data && offset >= part.offset && offset - part.offset <= part.size &&
+        size <= part.size - (offset - part.offset))
+      return part.data + (offset - part.offset);
+  return nullptr;
 }
 
-sinter_status sinter_model_open_memory(const void *data, size_t size, const sinter_model_options *options,
-                                       sinter_model **model, sinter_error *error) {
-  return open(nullptr, data, size, options, model, error);
+void sinter::runtime::holdModel(const sinter_model *model) {
+  __atomic_fetch_add(&const_cast<sinter_model *>(model)->users, 1, __ATOMIC_RELAXED);
 }
 
-void sinter_model_close(sinter_model *model) {
-  if (!model)
+void sinter::runtime::releaseModel(const sinter_model *shared) {
+  sinter_model *model = const_cast<sinter_model *>(shared);
+  if (__atomic_sub_fetch(&model->users, 1, __ATOMIC_ACQ_REL))
     return;
   if (model->codeCopied)
     platform::freeExecutable(model->instructions, model->code->range()->size());
-  if (model->mapped)
-    platform::unmapFile(model->file, model->fileBytes);
-  free(model);
+  if (model->parts[0].mapped)
+    platform::unmapFile(model->parts[0].data, model->parts[0].size);
+  if (model->parts[2].mapped)
+    platform::unmapFile(model->parts[2].data - kSectionAlignment, model->parts[2].size + kSectionAlignment);
+  if (model->owned)
+    platform::freePages(model, sizeof(sinter_model));
+}
+
+sinter_status sinter_model_open(const char *path, const sinter_model_options *options, sinter_model **result,
+                                sinter_error *error) {
+  if (!path) {
+    if (result)
+      *result = nullptr;
+    return fail(error, SINTER_ERROR_ARGUMENT, "opening a model: null pointer");
+  }
+  if (sinter_status status = beginModel(options, result, error))
+    return status;
+  sinter_model *model = *result;
+  setLabel(model, path);
+  uint64_t offset = options ? options->offset : 0;
+  size_t size = options ? size_t(options->size) : 0;
+  if (offset % kSectionAlignment)
+    return abandon(result, fail(error, SINTER_ERROR_ARGUMENT, "%s: a package cannot start at byte %" PRIu64
+                                ", which is not a multiple of %" PRIu64, model->label, offset, kSectionAlignment));
+  if (const char *problem = platform::mapFile(path, offset, &model->parts[0].data, &size))
+    return abandon(result, fail(error, SINTER_ERROR_IO, "%s: %s", model->label, problem));
+  model->parts[0].size = size;
+  model->parts[0].mapped = true;
+  return finishModel(options, result, error);
+}
+
+sinter_status sinter_model_open_memory(const void *data, size_t size, const sinter_model_options *options,
+                                       sinter_model **result, sinter_error *error) {
+  if (sinter_status status = beginModel(options, result, error))
+    return status;
+  if (!data)
+    return abandon(result, fail(error, SINTER_ERROR_ARGUMENT, "opening a model: null pointer"));
+  if (reinterpret_cast<uintptr_t>(data) % 64)
+    return abandon(result, fail(error, SINTER_ERROR_ARGUMENT, "a package in memory must be 64-byte aligned"));
+  setLabel(*result, "package in memory");
+  (*result)->parts[0] = {0, size, static_cast<const uint8_t *>(data), false};
+  return finishModel(options, result, error);
+}
+
+sinter_status sinter_model_open_parts(const sinter_parts *parts, const sinter_model_options *options,
+                                      sinter_model **result, sinter_error *error) {
+  if (sinter_status status = beginModel(options, result, error))
+    return status;
+  sinter_model *model = *result;
+  if (!parts || !parts->head || !parts->code || (!parts->weights && !parts->weights_path))
+    return abandon(result, fail(error, SINTER_ERROR_ARGUMENT, "opening a linked model: null pointer"));
+  if (parts->api_version != SINTER_API_VERSION)
+    return abandon(result, fail(error, SINTER_ERROR_ARGUMENT, "the parts are of api version %u, the runtime has %u",
+                                parts->api_version, SINTER_API_VERSION));
+  for (const void *data : {parts->head, parts->code, parts->weights})
+    if (reinterpret_cast<uintptr_t>(data) % 64)
+      return abandon(result, fail(error, SINTER_ERROR_ARGUMENT, "the parts of a model must be 64-byte aligned"));
+  setLabel(model, parts->name ? parts->name : "linked model");
+  model->codeInPlace = true;
+  model->parts[0] = {0, parts->head_size, static_cast<const uint8_t *>(parts->head), false};
+  model->parts[1] = {parts->head_size, parts->code_size, static_cast<const uint8_t *>(parts->code), false};
+  uint64_t rest = uint64_t(parts->head_size) + parts->code_size;
+  model->parts[2] = {rest, parts->weights_size, static_cast<const uint8_t *>(parts->weights), false};
+  if (!parts->weights)
+    if (sinter_status status = mapWeights(model, parts->weights_path, rest, error))
+      return abandon(result, status);
+  return finishModel(options, result, error);
+}
+
+void sinter_model_close(sinter_model *model) {
+  if (model)
+    releaseModel(model);
 }
 
 void sinter_model_get_info(const sinter_model *model, sinter_model_info *info) {
@@ -180,7 +291,7 @@ void sinter_model_get_info(const sinter_model *model, sinter_model_info *info) {
     info->generation = {generation->do_sample(), generation->temperature(), generation->top_k(),
                         generation->top_p(),     generation->min_p(),       generation->repetition_penalty()};
   if (manifest.tokenizer() && manifest.tokenizer()->size()) {
-    info->tokenizer = model->file + manifest.tokenizer()->offset();
+    info->tokenizer = bytesAt(model, manifest.tokenizer()->offset(), manifest.tokenizer()->size());
     info->tokenizer_size = manifest.tokenizer()->size();
   }
   info->chat_template = manifest.chat_template() ? manifest.chat_template()->c_str() : nullptr;
@@ -188,7 +299,7 @@ void sinter_model_get_info(const sinter_model *model, sinter_model_info *info) {
 
 sinter_status sinter_model_check(const sinter_model *model, sinter_error *error) {
   const package::Range &weights = *model->manifest->weights();
-  if (checksum64(model->file + weights.offset(), weights.size()) != model->manifest->weights_checksum())
+  if (checksum64(weightsOf(model), weights.size()) != model->manifest->weights_checksum())
     return fail(error, SINTER_ERROR_FORMAT, "%s: the weights do not have the checksum that the manifest gives",
                 model->label);
   return succeed(error);

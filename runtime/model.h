@@ -5,11 +5,25 @@
 #include "runtime/package_layout.h"
 #include "runtime/sinter.h"
 
+namespace sinter::runtime {
+
+// Bytes [offset, offset + size) of a package.
+struct Part {
+  uint64_t offset, size;
+  const uint8_t *data;
+  bool mapped; // our mapping of a file, not the caller's memory
+};
+
+} // namespace sinter::runtime
+
 struct sinter_model {
-  char label[128];     // what messages call it: the path, or "package in memory"
-  const uint8_t *file; // [fileBytes]
-  uint64_t fileBytes;
-  bool mapped; // `file` is our mapping, not the caller's memory
+  char label[128];               // what messages call it: the path, or "package in memory"
+  sinter::runtime::Part parts[3]; // in order and without gaps; those not used are empty
+  uint64_t fileBytes;            // of all parts
+  uint64_t weightsChecksum;      // that a file of weights claims; 0: they came with the package
+  uint32_t users;                // who opened it and has not closed it yet, and sessions
+  bool owned;                    // this object is ours to free
+  bool codeInPlace;              // code may be executed where it is
 
   const sinter::package::Manifest *manifest;
   uint64_t manifestBytes;
@@ -21,6 +35,16 @@ struct sinter_model {
 };
 
 namespace sinter::runtime {
+
+// Where the package's bytes [offset, offset + size) are; null if no part holds all of them.
+const uint8_t *bytesAt(const sinter_model *model, uint64_t offset, uint64_t size);
+inline const uint8_t *weightsOf(const sinter_model *model) {
+  return bytesAt(model, model->manifest->weights()->offset(), model->manifest->weights()->size());
+}
+
+// One user more or less; without users the model goes away.
+void holdModel(const sinter_model *model);
+void releaseModel(const sinter_model *model);
 
 // SINTER_ERROR_FORMAT with a message that starts with what the package is called.
 __attribute__((format(printf, 3, 4))) sinter_status damaged(const sinter_model *model, sinter_error *error,

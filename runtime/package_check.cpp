@@ -2,10 +2,11 @@
 // and size is compared with the space it lies in before it is used, by subtraction so that nothing can overflow, and
 // messages say which place of which file is wrong. The schedule has its own file, schedule_check.cpp.
 
+#include "runtime/format_text.h"
 #include "runtime/model.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 using namespace sinter;
@@ -47,14 +48,17 @@ sinter_status checkSection(const sinter_model *model, const char *says, const ch
   if (end > model->fileBytes)
     return damaged(model, error, "%s says %s ends at byte %" PRIu64 ", but the file has %" PRIu64 " bytes", says, name,
                    end, model->fileBytes);
+  if (!bytesAt(model, range->offset(), range->size()))
+    return damaged(model, error, "%s says %s is at byte %" PRIu64 ", across two parts of the package", says, name,
+                   range->offset());
   return SINTER_OK;
 }
 
 sinter_status checkHeader(const sinter_model *model, PackageHeader *header, sinter_error *error) {
-  if (model->fileBytes < sizeof(PackageHeader))
-    return damaged(model, error, "the file has %" PRIu64 " bytes, a package has at least %zu", model->fileBytes,
+  if (model->parts[0].size < sizeof(PackageHeader))
+    return damaged(model, error, "the file has %" PRIu64 " bytes, a package has at least %zu", model->parts[0].size,
                    sizeof(PackageHeader));
-  memcpy(header, model->file, sizeof(PackageHeader));
+  memcpy(header, model->parts[0].data, sizeof(PackageHeader));
   if (memcmp(header->magic, kPackageMagic, sizeof(kPackageMagic)) != 0)
     return damaged(model, error, "not a sinter package");
   if (header->version != kPackageVersion)
@@ -71,7 +75,7 @@ sinter_status checkHeader(const sinter_model *model, PackageHeader *header, sint
   if (header->manifestBytes > kMostManifestBytes)
     return damaged(model, error, "the header says the manifest has %" PRIu64 " bytes, at most %" PRIu64 " are allowed",
                    header->manifestBytes, kMostManifestBytes);
-  if (checksum64(model->file + header->manifestOffset, header->manifestBytes) != header->manifestChecksum)
+  if (checksum64(bytesAt(model, header->manifestOffset, header->manifestBytes), header->manifestBytes) != header->manifestChecksum)
     return damaged(model, error, "the manifest (byte %" PRIu64 " on) does not have the header's checksum",
                    header->manifestOffset);
   return SINTER_OK;
@@ -103,10 +107,10 @@ sinter_status sinter::runtime::damaged(const sinter_model *model, sinter_error *
   if (!error)
     return SINTER_ERROR_FORMAT;
   error->status = SINTER_ERROR_FORMAT;
-  size_t length = size_t(snprintf(error->message, sizeof(error->message), "%s: ", model->label));
+  size_t length = formatText(error->message, sizeof(error->message), "%s: ", model->label);
   va_list arguments;
   va_start(arguments, format);
-  vsnprintf(error->message + length, sizeof(error->message) - length, format, arguments);
+  formatTextFrom(error->message + length, sizeof(error->message) - length, format, arguments);
   va_end(arguments);
   return SINTER_ERROR_FORMAT;
 }
@@ -116,7 +120,7 @@ sinter_status sinter::runtime::checkPackage(sinter_model *model, sinter_error *e
   if (sinter_status status = checkHeader(model, &header, error))
     return status;
 
-  const uint8_t *bytes = model->file + header.manifestOffset;
+  const uint8_t *bytes = bytesAt(model, header.manifestOffset, header.manifestBytes);
   flatbuffers::Verifier verifier(bytes, header.manifestBytes, kMostDepth, kMostTables);
   if (!package::VerifyManifestBuffer(verifier))
     return damaged(model, error, "the manifest (byte %" PRIu64 " on) is not well formed", header.manifestOffset);
@@ -128,12 +132,14 @@ sinter_status sinter::runtime::checkPackage(sinter_model *model, sinter_error *e
 
   if (sinter_status status = checkSection(model, "manifest", "the weights section", manifest.weights(), error))
     return status;
+  if (model->weightsChecksum && model->weightsChecksum != manifest.weights_checksum())
+    return damaged(model, error, "the file of weights belongs to another model");
   if (manifest.tokenizer()) {
     const package::Range &tokenizer = *manifest.tokenizer();
     if (sinter_status status = checkSection(model, "manifest", "the tokenizer section", &tokenizer, error))
       return status;
     if (tokenizer.size() &&
-        checksum64(model->file + tokenizer.offset(), tokenizer.size()) != manifest.tokenizer_checksum())
+        checksum64(bytesAt(model, tokenizer.offset(), tokenizer.size()), tokenizer.size()) != manifest.tokenizer_checksum())
       return damaged(model, error, "the tokenizer (byte %" PRIu64 " on) does not have the manifest's checksum",
                      tokenizer.offset());
   }
@@ -154,7 +160,7 @@ sinter_status sinter::runtime::checkCode(const sinter_model *model, const packag
     if (code->entries()->Get(i) >= size)
       return damaged(model, error, "kernel '%.40s' starts at byte %" PRIu64 " of the %" PRIu64 " bytes for '%.32s'",
                      model->manifest->kernels()->Get(i)->c_str(), code->entries()->Get(i), size, target);
-  if (size == 0 || checksum64(model->file + offset, size) != code->checksum())
+  if (size == 0 || checksum64(bytesAt(model, offset, size), size) != code->checksum())
     return damaged(model, error, "code for '%.32s' (byte %" PRIu64 " on) does not have the manifest's checksum", target,
                    offset);
   return SINTER_OK;

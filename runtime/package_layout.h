@@ -8,6 +8,8 @@
 namespace sinter {
 
 inline constexpr char kPackageMagic[8] = {'S', 'I', 'N', 'T', 'E', 'R', '\r', '\n'};
+// Of a file that holds the weights alone, of a model whose other parts are linked into a program.
+inline constexpr char kWeightsMagic[8] = {'S', 'I', 'N', 'T', 'E', 'R', 'W', 'T'};
 inline constexpr uint32_t kPackageVersion = 1;
 inline constexpr uint64_t kSectionAlignment = 4096;
 // Tokens that a package may be made for; keeps sums of positions and tokens within 32 bits.

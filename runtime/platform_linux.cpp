@@ -31,7 +31,7 @@ void *mapAnonymous(size_t size, int protection) {
 }
 } // namespace
 
-const char *mapFile(const char *path, const uint8_t **data, size_t *size) {
+const char *mapFile(const char *path, uint64_t offset, const uint8_t **data, size_t *size) {
   int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0)
     return errno == ENOENT ? "no such file" : errno == EACCES ? "no permission to read it" : "cannot be opened";
@@ -42,13 +42,16 @@ const char *mapFile(const char *path, const uint8_t **data, size_t *size) {
     problem = "not a regular file";
   else if (info.st_size == 0)
     problem = "the file is empty";
-  else if ((pages = mmap(nullptr, size_t(info.st_size), PROT_READ, MAP_PRIVATE, file, 0)) == MAP_FAILED)
+  else if (uint64_t(info.st_size) <= offset || uint64_t(info.st_size) - offset < *size)
+    problem = "shorter than what should be mapped of it";
+  else if (!*size)
+    *size = size_t(uint64_t(info.st_size) - offset);
+  if (!problem && (pages = mmap(nullptr, *size, PROT_READ, MAP_PRIVATE, file, off_t(offset))) == MAP_FAILED)
     problem = "cannot be mapped";
   close(file);
   if (problem)
     return problem;
   *data = static_cast<const uint8_t *>(pages);
-  *size = size_t(info.st_size);
   return nullptr;
 }
 

@@ -1,9 +1,9 @@
 // Second half of what the loader checks: caches, entries, dispatches and bindings. After it, kernels that stay within
 // their bindings stay within the weights, the arena and the caches, for every number of tokens an entry takes.
 
+#include "runtime/format_text.h"
 #include "runtime/model.h"
 #include <inttypes.h>
-#include <string.h>
 
 using namespace sinter;
 using namespace sinter::runtime;
@@ -76,7 +76,7 @@ private:
     } wanted[] = {{"prefill", &model->prefill}, {"decode", &model->decode}, {"head", &model->head}};
     for (const auto &want : wanted) {
       for (const package::Entry *entry : *manifest.entries())
-        if (strcmp(entry->name()->c_str(), want.name) == 0)
+        if (sameText(entry->name()->c_str(), want.name))
           *want.entry = entry;
       if (!*want.entry)
         return damaged(model, error, "the manifest has no entry '%s'", want.name);

@@ -54,7 +54,7 @@ public:
 private:
   void *address(const package::Binding &binding) const {
     if (binding.space() == package::Space::weights) // kernels do not write to what they are told is weights
-      return const_cast<uint8_t *>(model->file) + manifest.weights()->offset() + binding.offset();
+      return const_cast<uint8_t *>(weightsOf(model)) + binding.offset();
     if (binding.space() == package::Space::arena)
       return block + layout.arena + binding.offset();
     return block + reinterpret_cast<const uint64_t *>(block + layout.cacheStarts)[binding.index()];
@@ -133,6 +133,7 @@ sinter_status sinter_session_create(const sinter_model *model, const sinter_sess
     return fail(error, SINTER_ERROR_THREAD, "the session's %u worker threads with stacks of %zu bytes did not start",
                 layout.threads - 1, size_t(layout.stackBytes));
   }
+  holdModel(model);
   *result = session;
   return succeed(error);
 }
@@ -141,7 +142,9 @@ void sinter_session_destroy(sinter_session *session) {
   if (!session)
     return;
   stopTeam(&session->team);
+  const sinter_model *model = session->model;
   freeBlock(session);
+  releaseModel(model);
 }
 
 const char *sinter_session_error(const sinter_session *session) { return session->error.message; }

@@ -66,20 +66,46 @@ SINTER_API const char *sinter_status_text(sinter_status status);
 
 /* ---- Models --------------------------------------------------------------------------------------------------- */
 
+/* Bytes that hold what the runtime keeps of an opened model, whatever the model. */
+#define SINTER_MODEL_BYTES 384
+
 typedef struct sinter_model_options {
   uint32_t api_version; /* SINTER_API_VERSION */
   const char *isa;      /* take this code section ("x86-64", "x86-64-avx2", ...); NULL: the one that the environment
                            variable SINTER_ISA names, or where that is not set the best this CPU runs */
+  uint64_t offset;      /* sinter_model_open: the package starts at this byte of the file, a multiple of 4096 ... */
+  uint64_t size;        /* ... and has this many bytes; 0: all that follow */
+  void *memory;         /* NULL: allocated; else SINTER_MODEL_BYTES, 16-byte aligned, kept by the caller */
+  size_t memory_size;
 } sinter_model_options;
 
-/* Maps a package. The file must stay as it is while the model is open. `options` may be NULL. */
+/* Maps a package. The file must stay as it is while the model is open: putting another file in its place is safe, since
+ * the old one lives on until the model is closed; writing into it or cutting it short is not (what is cut off ends the
+ * process with SIGBUS when it is touched, as with every mapped file). Where others may do that, read the file into
+ * memory of your own and open that. `options` may be NULL. */
 SINTER_API sinter_status sinter_model_open(const char *path, const sinter_model_options *options, sinter_model **model,
                                            sinter_error *error);
 /* The same for a package that is in memory already, 64-byte aligned; the bytes must outlive the model. Code is copied
  * to executable pages. */
 SINTER_API sinter_status sinter_model_open_memory(const void *data, size_t size, const sinter_model_options *options,
                                                   sinter_model **model, sinter_error *error);
-/* Sessions of the model must have been destroyed. NULL is allowed. */
+/* The same for a package in three pieces: how a model that is linked into a program lies in its sections, each used where
+ * it is. Everything before the code sections, the code sections, the weights; one after the other they are the package.
+ * `code` must be executable already, or else be mapped from a file. All of them are 64-byte aligned. */
+typedef struct sinter_parts {
+  uint32_t api_version; /* SINTER_API_VERSION */
+  const char *name;     /* what messages call the model; NULL: "linked model" */
+  const void *head;
+  size_t head_size;
+  const void *code;
+  size_t code_size;
+  const void *weights;      /* NULL: mapped from `weights_path` */
+  size_t weights_size;
+  const char *weights_path; /* a file that holds exactly the weights, 4096 bytes of header before them */
+} sinter_parts;
+SINTER_API sinter_status sinter_model_open_parts(const sinter_parts *parts, const sinter_model_options *options,
+                                                 sinter_model **model, sinter_error *error);
+/* A model with sessions lives on until the last of them is destroyed. NULL is allowed. */
 SINTER_API void sinter_model_close(sinter_model *model);
 
 /* Numbers as the model's files have them; negative where they say nothing. */

@@ -51,14 +51,18 @@ class Model {
 public:
   // `isa`: as in sinter_model_options.
   Status open(const std::string &path, const char *isa = nullptr) {
-    sinter_model_options options = {SINTER_API_VERSION, isa};
+    sinter_model_options options = {};
+    options.api_version = SINTER_API_VERSION;
+    options.isa = isa;
     return take([&](sinter_model **model, sinter_error *error) {
       return sinter_model_open(path.c_str(), &options, model, error);
     });
   }
   // The bytes must outlive the model.
   Status open(const void *data, size_t size, const char *isa = nullptr) {
-    sinter_model_options options = {SINTER_API_VERSION, isa};
+    sinter_model_options options = {};
+    options.api_version = SINTER_API_VERSION;
+    options.isa = isa;
     return take([&](sinter_model **model, sinter_error *error) {
       return sinter_model_open_memory(data, size, &options, model, error);
     });

@@ -3,8 +3,9 @@
 
 #include "runtime/status.h"
 
+#include "runtime/format_text.h"
+
 #include <stdarg.h>
-#include <stdio.h>
 
 using namespace sinter::runtime;
 
@@ -14,7 +15,7 @@ sinter_status sinter::runtime::fail(sinter_error *error, sinter_status status, c
   error->status = status;
   va_list arguments;
   va_start(arguments, format);
-  vsnprintf(error->message, sizeof(error->message), format, arguments);
+  formatTextFrom(error->message, sizeof(error->message), format, arguments);
   va_end(arguments);
   return status;
 }

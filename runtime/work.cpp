@@ -2,9 +2,9 @@
 // schedule does not need any of it.
 
 #include "runtime/model.h"
+#include "runtime/format_text.h"
 #include "runtime/status.h"
 
-#include <string.h>
 
 using namespace sinter;
 using namespace sinter::runtime;
@@ -14,7 +14,7 @@ namespace {
 const package::Entry *findEntry(const sinter_model *model, const char *name) {
   if (model && name)
     for (const package::Entry *entry : *model->manifest->entries())
-      if (strcmp(entry->name()->c_str(), name) == 0)
+      if (sameText(entry->name()->c_str(), name))
         return entry;
   return nullptr;
 }

@@ -2,9 +2,9 @@
 
 #include "runtime/platform.h"
 #include "runtime/session.h"
+#include "runtime/format_text.h"
 #include "runtime/status.h"
 
-#include <string.h>
 
 using namespace sinter;
 using namespace sinter::runtime;
@@ -13,7 +13,7 @@ namespace {
 
 const package::Yardstick *findYardstick(const sinter_model *model, const char *kind) {
   for (uint32_t i = 0; kind && i < count(model->manifest->yardsticks()); ++i)
-    if (strcmp(model->manifest->yardsticks()->Get(i)->kind()->c_str(), kind) == 0)
+    if (sameText(model->manifest->yardsticks()->Get(i)->kind()->c_str(), kind))
       return model->manifest->yardsticks()->Get(i);
   return nullptr;
 }

@@ -27,7 +27,9 @@ static const char kSampleText[] =
 using Model = std::unique_ptr<sinter_model, void (*)(sinter_model *)>;
 
 static Model openModel(const std::string &path, const std::string &isa, sinter_error &error) {
-  sinter_model_options options = {SINTER_API_VERSION, isa.empty() ? nullptr : isa.c_str()};
+  sinter_model_options options = {};
+  options.api_version = SINTER_API_VERSION;
+  options.isa = isa.empty() ? nullptr : isa.c_str();
   sinter_model *model = nullptr;
   sinter_model_open(path.c_str(), &options, &model, &error);
   return Model(model, sinter_model_close);
