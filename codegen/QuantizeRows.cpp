@@ -2,7 +2,7 @@
 // quantized at once, so that every sum runs over columns within a lane, in the same order whatever the vector width,
 // and the bytes are the same on every host (for which contraction to fused multiply-adds is off as well).
 //
-// 8 bits: the scale is absmax / 127. 4 bits: the scale (and zero point) that minimizes the squared error. Candidates
+// 8 bits: the scale is absmax / 127. 4 and 6 bits: the scale (and zero point) that minimizes the squared error. Candidates
 // around the largest value give codes; for fixed codes the best scale is a least-squares solution; the candidate with
 // the least error is then refined after rounding to f16. The code range of symmetric formats is lopsided (-8 .. 7), so
 // both signs of the scale are tried: a negative one gives the extra code to positive weights. Weighting errors by the
@@ -12,6 +12,7 @@
 #include "codegen/targets/HostClones.h"
 
 #include <cstring>
+#include <iterator>
 
 #pragma clang fp contract(off)
 
@@ -107,17 +108,23 @@ INLINE void squaredError(const Group &group, const Codebook &book, float low, fl
   }
 }
 
-// Where the value of largest magnitude is put, in codes: -8 is the end of the range, further out clips it.
-static constexpr float kEnds[] = {-6.5f, -6.9f, -7.2f, -7.4f, -7.6f, -7.8f, -8.0f, -8.2f, -8.4f, -8.7f, -9.0f,
+// Where the value of largest magnitude is put, in codes: -8 (-32) is the end of the range, further out clips it.
+struct Candidates {
+  const float *begin, *end;
+};
+static constexpr float kEnds4[] = {-6.5f, -6.9f, -7.2f, -7.4f, -7.6f, -7.8f, -8.0f, -8.2f, -8.4f, -8.7f, -9.0f,
                                   -9.5f, 5.9f,  6.2f,  6.5f,  6.7f,  6.9f,  7.1f,  7.3f,  7.6f,  8.0f,  8.5f};
 
-INLINE void fitSymmetric4(const Group &group, const Lanes &extreme, Lanes &scale) {
+static constexpr float kEnds6[] = {-30.5f, -31.0f, -31.4f, -31.8f, -32.2f, -32.6f, -33.2f, 30.5f, 31.0f, 31.4f, 32.0f};
+
+INLINE void fitSymmetric(const Group &group, const Lanes &extreme, Candidates ends, float low, float high,
+                         Lanes &scale) {
   Lanes unit;
   reciprocal(extreme, unit);
   Lanes best = {}, fitted = {};
-  for (float end : kEnds) {
-    Lanes inverse = unit * end, xc, cc;
-    correlate(group, inverse, -8, 7, xc, cc);
+  for (const float *end = ends.begin; end != ends.end; ++end) {
+    Lanes inverse = unit * *end, xc, cc;
+    correlate(group, inverse, low, high, xc, cc);
     Lanes solution = cc > 0.0f ? xc / cc : Lanes{};
     Lanes gain = solution * xc; // how much of the squared sum the codes explain
     fitted = gain > best ? solution : fitted;
@@ -127,15 +134,15 @@ INLINE void fitSymmetric4(const Group &group, const Lanes &extreme, Lanes &scale
   Lanes error;
   Halves bits;
   roundToHalf(fitted, bits);
-  squaredError(group, {fitted, Lanes{}}, -8, 7, error);
+  squaredError(group, {fitted, Lanes{}}, low, high, error);
   scale = fitted;
   for (int refinement = 0; refinement < 2; ++refinement) {
     Lanes inverse, xc, cc, next;
     reciprocal(fitted, inverse);
-    correlate(group, inverse, -8, 7, xc, cc);
+    correlate(group, inverse, low, high, xc, cc);
     fitted = cc > 0.0f ? xc / cc : fitted;
     roundToHalf(fitted, bits);
-    squaredError(group, {fitted, Lanes{}}, -8, 7, next);
+    squaredError(group, {fitted, Lanes{}}, low, high, next);
     scale = next < error ? fitted : scale;
     error = next < error ? next : error;
   }
@@ -247,9 +254,12 @@ INLINE void quantizeGroup(const Format &format, const Group &group, int64_t half
   Codebook book;
   if (format.hasZeros) {
     fitAffine(group, high, book);
-  } else if (format.bits == 4) {
-    fitSymmetric4(group, extreme, book.scale);
-    book.zero = Lanes{} + float(format.impliedZero);
+  } else if (format.bits < 8) {
+    const Candidates ends = format.bits == 4 ? Candidates{std::begin(kEnds4), std::end(kEnds4)}
+                                             : Candidates{std::begin(kEnds6), std::end(kEnds6)};
+    const float zero = float(format.impliedZero);
+    fitSymmetric(group, extreme, ends, -zero, high - zero, book.scale);
+    book.zero = Lanes{} + zero;
   } else {
     book.scale = (Lanes)((Ints)extreme & INT32_MAX) / 127.0f;
     book.zero = Lanes{} + float(format.impliedZero);
@@ -264,19 +274,26 @@ INLINE void quantizeGroup(const Format &format, const Group &group, int64_t half
     memcpy(at + 2 * kTileRows, &zeroBits, sizeof(Halves));
 
   // Four bytes of a row make one lane of 32 bits.
-  uint8_t *codes = block + 2 * kTileRows * (format.hasZeros ? 2 : 1) + half * sizeof(Ints);
+  uint8_t *codes = block + format.headBytes() + half * sizeof(Ints);
   Lanes inverse;
   reciprocal(book.scale, inverse);
-  const int64_t perByte = 8 / format.bits;
-  for (int64_t quad = 0; quad < group.size / 4 / perByte; ++quad, codes += 4 * kTileRows) {
-    Ints word = {};
-    for (int64_t i = 0; i < 4; ++i)
-      for (int64_t nibble = 0; nibble < perByte; ++nibble) {
-        Ints code;
-        encode(group, (quad * perByte + nibble) * 4 + i, inverse, book.zero, low, high, code);
-        word |= code << int32_t(8 * i + 4 * nibble);
-      }
-    memcpy(codes, &word, sizeof(Ints));
+  const int64_t words = format.runWords(), runColumns = format.runColumns();
+  for (int64_t first = 0; first < group.size; first += runColumns, codes += words * 4 * kTileRows) {
+    Ints word[3] = {};
+    for (int64_t k = 0; k < runColumns; ++k) {
+      const int64_t quad = k / 4, byte = 8 * (k % 4);
+      Ints code;
+      encode(group, first + k, inverse, book.zero, low, high, code);
+      if (words == 1)
+        word[0] |= code << int32_t(byte + quad * format.bits);
+      else if (quad < words)
+        word[quad] |= code << int32_t(byte);
+      else // two bits to each
+        for (int64_t w = 0; w < words; ++w)
+          word[w] |= (code >> int32_t(2 * w) & 3) << int32_t(byte + 6);
+    }
+    for (int64_t w = 0; w < words; ++w)
+      memcpy(codes + w * 4 * kTileRows, &word[w], sizeof(Ints));
   }
 }
 

@@ -6,7 +6,9 @@
 //   packed[N / 32][K / group] { f16 scales[32]; f16 zeros[32] (hasZeros); codes }
 //
 // codes of 8 bits: u8 [group / 4][32 rows][4]; of 4 bits: u8 [group / 8][32 rows][4], where byte i of pair p holds
-// k = 8p + i in its low nibble and k = 8p + 4 + i in its high nibble. weight = scale * (code - zero).
+// k = 8p + i in its low nibble and k = 8p + 4 + i in its high nibble; of 6 bits: u8 [group / 16][3][32 rows][4], where
+// byte i of line j of run r holds k = 16r + 4j + i in its low six bits, and the upper two bits of the three lines hold
+// k = 16r + 12 + i, two bits each from the lowest on. weight = scale * (code - zero).
 // Float formats have no groups: [N / 32][K][32 rows].
 #pragma once
 
@@ -32,6 +34,12 @@ struct Format {
   double klBound;      // --verify fails past this mean KL divergence (nats) to the reference; docs/formats.md derives it
   double errorBound;   // --verify fails past this relative error (L2) of a layer's output
 
+  // Codes come in runs of `runWords` times four bytes of a row, which hold `runColumns` columns: 1 and 4 with 8 bits, 1
+  // and 8 with 4, 3 and 16 with 6.
+  int runWords() const { return bits == 6 ? 3 : 1; }
+  int runColumns() const { return runWords() * 32 / bits; }
+  // Bytes of a block before its codes.
+  int64_t headBytes() const { return kTileRows * 2 * (hasZeros ? 2 : 1); }
   bool isQuantized() const { return kind == FormatClass::codes; }
   int maxCode() const { return (1 << bits) - 1; }
   int64_t paddedColumns(int64_t columns) const { return (columns + group - 1) / group * group; }

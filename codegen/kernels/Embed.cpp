@@ -12,7 +12,6 @@ using namespace mlir;
 namespace sinter::kern {
 
 static constexpr int64_t kLanes = 16;
-static constexpr int64_t kQuad = 4; // columns whose codes share 4 bytes (8 columns if codes have 4 bits)
 
 namespace {
 
@@ -46,26 +45,32 @@ struct PackedRow {
     return arith::ExtFOp::create(b, b.getF32Type(), b.loadScalar(halves, {at}));
   }
 
+  // [quads of a run][runs][4] bytes, a vector for each quad -> [runs][quads of a run][4], sixteen bytes in all.
+  Value joinRuns(ValueRange quads, int64_t runs) {
+    SmallVector<Value> parts; // i32s
+    for (int64_t run = 0; run < runs; ++run)
+      for (Value quad : quads)
+        parts.push_back(vector::ExtractOp::create(b, b.bitcast(quad, b.getI32Type()), run));
+    return b.bitcast(vector::FromElementsOp::create(b, b.vectorType(parts.size(), b.getI32Type()), parts),
+                     b.getI8Type());
+  }
+
   // The sixteen codes from column `from` of a group on, as f32.
   Value loadCodes(Value block, int64_t from) {
-    int64_t columnsPerLoad = kQuad * 8 / format.bits, headerBytes = kTileRows * 2 * (format.hasZeros ? 2 : 1);
-    Value base = b.add(b.add(b.mul(block, format.blockBytes() / 4), headerBytes / 4), row);
-    SmallVector<Value> quads;
-    for (int64_t column = from; column < from + kLanes; column += columnsPerLoad)
-      quads.push_back(b.loadScalar(table, {b.add(base, column / columnsPerLoad * kTileRows)}));
-    Value bytes =
-        b.bitcast(vector::FromElementsOp::create(b, b.vectorType(quads.size(), b.getI32Type()), quads), b.getI8Type());
-    if (format.bits == 4) {
-      auto splat = [&](int8_t value) -> Value {
-        return arith::ConstantOp::create(
-            b, DenseElementsAttr::get(cast<VectorType>(bytes.getType()), b.getI8IntegerAttr(value)));
-      };
-      Value low = arith::AndIOp::create(b, bytes, splat(15));
-      Value high = arith::ShRUIOp::create(b, bytes, splat(4));
-      // Quad by quad: four low nibbles of a pair, then its four high ones.
-      bytes = vector::ShuffleOp::create(b, low, high,
-                                        ArrayRef<int64_t>{0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15});
+    const int64_t runs = kLanes / format.runColumns(), words = format.runWords();
+    Value base = b.add(b.add(b.mul(block, format.blockBytes() / 4), format.headBytes() / 4), row);
+    const int64_t firstWord = from / format.runColumns() * words;
+    // A vector for each word of a run, of all runs: [runs][4] bytes.
+    KernelBuilder::Values loaded;
+    for (int64_t word = 0; word < words; ++word) {
+      SmallVector<Value> ofRuns;
+      for (int64_t run = 0; run < runs; ++run)
+        ofRuns.push_back(b.loadScalar(table, {b.add(base, (firstWord + run * words + word) * kTileRows)}));
+      loaded.push_back(
+          b.bitcast(vector::FromElementsOp::create(b, b.vectorType(runs, b.getI32Type()), ofRuns), b.getI8Type()));
     }
+    KernelBuilder::Values quads = b.unpackQuads(format, loaded); // of all runs, as the words
+    Value bytes = joinRuns(quads, runs);
     Value codes = arith::ExtUIOp::create(b, b.vectorType(kLanes, b.getI32Type()), bytes);
     return arith::SIToFPOp::create(b, b.vectorType(kLanes, b.getF32Type()), codes);
   }

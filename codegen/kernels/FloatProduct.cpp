@@ -29,8 +29,7 @@ public:
     Values partial(chains * sums, b.splat(lanes, 0.0f));
     partial = b.loop(b.index(0), b.index(whole), kStep, partial, [&](Value column, ValueRange before) {
       Values after(before);
-      if (tile.stream)
-        prefetch(column);
+      prefetch(column);
       for (int64_t i = 0; i < kStep; ++i)
         addColumn(b.add(column, i), MutableArrayRef<Value>(after).slice(i % chains * sums, sums));
       return after;

@@ -250,6 +250,27 @@ Value KernelBuilder::activation(tx::Activation kind, Value x) {
   llvm_unreachable("every activation is above");
 }
 
+KernelBuilder::Values KernelBuilder::unpackQuads(const Format &format, ValueRange words) {
+  auto all = [&](int value) -> Value {
+    VectorType type = cast<VectorType>(words[0].getType());
+    return arith::ConstantOp::create(*this, DenseElementsAttr::get(type, getI8IntegerAttr(value)));
+  };
+  auto masked = [&](Value bytes, int bits) -> Value { return arith::AndIOp::create(*this, bytes, all(bits)); };
+  auto shifted = [&](Value bytes, int by) -> Value { return arith::ShRUIOp::create(*this, bytes, all(by)); };
+  switch (format.bits) {
+  case 8:
+    return {words[0]};
+  case 6: {
+    Value low = shifted(words[0], 6), middle = masked(shifted(words[1], 4), 0x0c), high = masked(shifted(words[2], 2), 0x30);
+    Value last = arith::OrIOp::create(*this, arith::OrIOp::create(*this, low, middle), high);
+    return {masked(words[0], 0x3f), masked(words[1], 0x3f), masked(words[2], 0x3f), last};
+  }
+  case 4:
+    return {masked(words[0], 0x0f), shifted(words[0], 4)};
+  }
+  llvm_unreachable("every number of bits is above");
+}
+
 Value KernelBuilder::dot(Value acc, Value codes, Value activations, int64_t maxCode) {
   return DotOp::create(*this, acc.getType(), acc, codes, activations, maxCode);
 }

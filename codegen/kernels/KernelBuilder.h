@@ -114,6 +114,9 @@ public:
   Value fma(Value a, Value b, Value c); // a * b + c, one rounding where the target has FMA
   Value negf(Value a);
   Value activation(tx::Activation kind, Value x);
+  // The quads of columns that a run of a quantized format holds, one vector each, in order. `words` are the run's packed
+  // bytes: as many vectors as format.runWords(), four bytes per row.
+  Values unpackQuads(const Format &format, mlir::ValueRange words);
   // acc[i] + sum of codes[4i + j] * activations[4i + j]
   Value dot(Value acc, Value codes, Value activations, int64_t maxCode);
 

@@ -110,7 +110,7 @@ private:
   void emitBlock(Value unit, Value token, const RegisterTile &registers) {
     b.loop(b.index(0), b.index(kTileRows), registers.outputs, [&](Value output) {
       ResultTile results = {registers.tokens, registers.outputs, token, unit, output};
-      ProductTile tile = {registers.tokens, registers.outputs, b.add(firstRow, token), unit, output, oneToken};
+      ProductTile tile = {registers.tokens, registers.outputs, b.add(firstRow, token), unit, output};
       if (epilogue.glu) {
         tile.tile = b.mul(unit, 2);
         emitKeepGate(b, epilogue, results, emitProduct(b, product, tile));

@@ -27,10 +27,10 @@ struct ProductTile {
   mlir::Value firstRow;
   mlir::Value tile;
   mlir::Value firstOutput;
-  bool stream; // the weights come from memory and are used once: ask for them ahead of time
 };
 
-// Bytes of weights between the ones in use and the ones asked for: several times the latency of memory.
+// Bytes of weights between the ones in use and the ones asked for: several times the latency of memory. Every pass over a
+// tile asks, also where the cache should have it (docs/rationale/prefetch.md).
 inline constexpr int64_t kPrefetchBytes = 9216;
 
 // Sums as vectors of one register each: [rows][outputs / lanes].

@@ -1,4 +1,4 @@
-// Products of 8-bit activation codes with packed 4- or 8-bit weight codes. Per group of columns the dot products are
+// Products of 8-bit activation codes with packed 4-, 6- or 8-bit weight codes. Per group of columns the dot products are
 // exact integers; then one conversion, one multiplication with the activations' scale and one multiply-add with the
 // weights' scales bring them into f32 sums. Lanes are outputs, so nothing is ever added across lanes. A symmetric
 // format's zero point costs nothing: the integer sums start at -zero * sum(activations), which the quantizer left in
@@ -29,8 +29,7 @@ public:
     Value firstBlock = b.mul(tile.tile, groups);
     return b.loop(b.index(0), b.index(groups), 1, zero, [&](Value group, ValueRange sums) {
       Value block = b.add(firstBlock, group);
-      if (tile.stream)
-        prefetch(block);
+      prefetch(block);
       return addGroup(group, block, sums);
     });
   }
@@ -38,11 +37,16 @@ public:
 private:
   Value row(int64_t t) { return b.add(tile.firstRow, t); }
 
+  // The lines of a later block that this tile's outputs are in: heads and codes are rows of 2 and 4 bytes per output.
   void prefetch(Value block) {
     int64_t bytes = format.blockBytes();
     Value ahead = b.mul(b.add(block, (kPrefetchBytes + bytes - 1) / bytes), bytes);
-    for (int64_t line = 0; line < bytes; line += 64)
-      b.prefetch(operands.weights, b.add(ahead, line));
+    for (int64_t row = 0; row < format.headBytes(); row += 2 * kTileRows)
+      b.prefetch(operands.weights, b.add(ahead, b.add(b.mul(tile.firstOutput, 2), row)));
+    Value codes = b.add(ahead, b.mul(tile.firstOutput, 4));
+    for (int64_t row = format.headBytes(); row < bytes; row += 4 * kTileRows)
+      for (int64_t line = 0; line < 4 * tile.outputs; line += 64)
+        b.prefetch(operands.weights, b.add(codes, row + line));
   }
 
   // The integer products of one group.
@@ -53,8 +57,7 @@ private:
           format.hasZeros ? b.splat(lanes, 0) : b.broadcast(b.loadScalar(operands.sums, {row(t), group}), lanes);
       sums.append(vectors, start);
     }
-    int64_t headBytes = kTileRows * 2 * (format.hasZeros ? 2 : 1);
-    Value codes = b.add(b.add(b.mul(block, format.blockBytes()), headBytes), b.mul(tile.firstOutput, 4));
+    Value codes = b.add(b.add(b.mul(block, format.blockBytes()), format.headBytes()), b.mul(tile.firstOutput, 4));
     Value quads = b.mul(group, format.group / 4);
     if (format.group <= kUnrolledColumns)
       return dotPiece(codes, quads, format.group, sums);
@@ -68,15 +71,20 @@ private:
   // `columns` columns: their weights from byte `codes` on, their activations from quad `quads` on.
   Values dotPiece(Value codes, Value quads, int64_t columns, ValueRange start) {
     Values sums(start);
-    int64_t quadsPerLoad = 8 / format.bits;
-    for (int64_t load = 0; load < columns / 4 / quadsPerLoad; ++load) {
+    int64_t words = format.runWords(), runQuads = format.runColumns() / 4;
+    for (int64_t run = 0; run < columns / format.runColumns(); ++run) {
       SmallVector<Values> weights; // [v][q]
-      for (int64_t v = 0; v < vectors; ++v)
-        weights.push_back(
-            unpack(b.load(operands.weights, b.add(codes, (load * kTileRows + v * lanes) * 4), 4 * lanes)));
-      for (int64_t q = 0; q < quadsPerLoad; ++q)
+      for (int64_t v = 0; v < vectors; ++v) {
+        Values bytes;
+        for (int64_t word = 0; word < words; ++word) {
+          int64_t from = ((run * words + word) * kTileRows + v * lanes) * 4;
+          bytes.push_back(b.load(operands.weights, b.add(codes, from), 4 * lanes));
+        }
+        weights.push_back(b.unpackQuads(format, bytes));
+      }
+      for (int64_t q = 0; q < runQuads; ++q)
         for (int64_t t = 0; t < tile.rows; ++t) {
-          Value four = b.loadScalar(operands.codes, {row(t), b.add(quads, load * quadsPerLoad + q)});
+          Value four = b.loadScalar(operands.codes, {row(t), b.add(quads, run * runQuads + q)});
           Value activations = b.bitcast(b.broadcast(four, lanes), b.getI8Type());
           for (int64_t v = 0; v < vectors; ++v) {
             Value &sum = sums[t * vectors + v];
@@ -85,19 +93,6 @@ private:
         }
     }
     return sums;
-  }
-
-  // The quads that a load of packed bytes holds, in order.
-  Values unpack(Value bytes) {
-    if (format.bits == 8)
-      return {bytes};
-    auto all = [&](int8_t value) -> Value {
-      VectorType type = cast<VectorType>(bytes.getType());
-      return arith::ConstantOp::create(b, DenseElementsAttr::get(type, b.getI8IntegerAttr(value)));
-    };
-    Value low = arith::AndIOp::create(b, bytes, all(15));
-    Value high = arith::ShRUIOp::create(b, bytes, all(4));
-    return {low, high};
   }
 
   Values addGroup(Value group, Value block, ValueRange before) {

@@ -197,12 +197,13 @@ constexpr uint64_t kAvx512Features = kAvx2Features | bits(package::CpuFeature::a
                                      bits(package::CpuFeature::avx512vl) | bits(package::CpuFeature::avx512vnni);
 
 // Sums, the weights at hand and a broadcast activation should fit in the registers. Quantized tiles need two sums each,
-// an integer and a float. The tile of one token takes all 32 outputs if it can, since weights then stream in order.
+// an integer and a float. The tile of one token takes all 32 outputs if it can, since weights then stream in order. Wide
+// registers leave so much time to wait for memory that what remains of a step's tokens should be one pass, not two.
 constexpr RegisterTile kSse2Quantized[] = {{4, 4}, {2, 4}, {1, 8}};
 constexpr RegisterTile kSse2Floats[] = {{4, 8}, {2, 16}, {1, 32}};
-constexpr RegisterTile kAvx2Quantized[] = {{4, 8}, {2, 16}, {1, 32}};
+constexpr RegisterTile kAvx2Quantized[] = {{4, 8}, {3, 8}, {2, 16}, {1, 32}};
 constexpr RegisterTile kAvx2Floats[] = {{6, 16}, {3, 16}, {2, 16}, {1, 32}};
-constexpr RegisterTile kAvx512Quantized[] = {{6, 32}, {3, 32}, {2, 32}, {1, 32}};
+constexpr RegisterTile kAvx512Quantized[] = {{6, 32}, {5, 32}, {4, 32}, {3, 32}, {2, 32}, {1, 32}};
 constexpr RegisterTile kAvx512Floats[] = {{12, 32}, {6, 32}, {3, 32}, {2, 32}, {1, 32}};
 
 const Target kTargets[] = {

@@ -63,8 +63,12 @@ double decode(const Format &format, const std::vector<uint8_t> &table, int width
   int64_t block = (tile * format.groups(width) + column / format.group) * format.blockBytes(),
           k = column % format.group;
   int64_t codes = block + (format.hasZeros ? 128 : 64);
-  int code = format.bits == 8 ? table[codes + (k / 4 * 32 + lane) * 4 + k % 4]
-                              : table[codes + (k / 8 * 32 + lane) * 4 + k % 4] >> (k % 8 / 4 * 4) & 15;
+  auto byte = [&](int64_t line) { return table[codes + (line * 32 + lane) * 4 + k % 4]; };
+  int64_t run = k / 16 * 3;
+  int code = format.bits == 8   ? byte(k / 4)
+             : format.bits == 4 ? byte(k / 8) >> (k % 8 / 4 * 4) & 15
+             : k % 16 < 12      ? byte(run + k % 16 / 4) & 63
+                                : byte(run) >> 6 | byte(run + 1) >> 6 << 2 | byte(run + 2) >> 6 << 4;
   return half(block + 2 * lane) * (code - (format.hasZeros ? half(block + 64 + 2 * lane) : format.impliedZero));
 }
 

@@ -39,9 +39,18 @@ Matrix makeQuantized(const Format &format, int64_t rows, int64_t columns, Random
         putHalf(matrix.bytes, base + 64 + 2 * r, zero);
       for (int64_t i = 0; i < format.group && g * format.group + i < columns; ++i) {
         uint32_t code = random.bits() % (1u << format.bits);
-        uint8_t &byte = format.bits == 8 ? matrix.bytes[base + head + i / 4 * 128 + r * 4 + i % 4]
-                                         : matrix.bytes[base + head + i / 8 * 128 + r * 4 + i % 4];
-        byte |= static_cast<uint8_t>(format.bits == 4 && i % 8 >= 4 ? code << 4 : code);
+        auto put = [&](int64_t line, uint32_t bits) {
+          matrix.bytes[base + head + line * 128 + r * 4 + i % 4] |= static_cast<uint8_t>(bits);
+        };
+        if (format.bits == 8)
+          put(i / 4, code);
+        else if (format.bits == 4)
+          put(i / 8, i % 8 >= 4 ? code << 4 : code);
+        else if (i % 16 < 12)
+          put(i / 16 * 3 + i % 16 / 4, code);
+        else
+          for (int64_t j = 0; j < 3; ++j)
+            put(i / 16 * 3 + j, (code >> 2 * j & 3) << 6);
         double offset = format.hasZeros ? halfValue(zero) : format.impliedZero;
         matrix.values[n * columns + g * format.group + i] = halfValue(scale) * (code - offset);
       }

@@ -12,7 +12,7 @@
 // Many tokens: a pass over the rows before each product. What belongs to a row (rope table, embedding, norm) needs no barrier.
 // CHECK-LABEL: sched.func @prefill max_tokens(32)
 // CHECK: sched.dispatch @rope_table_8
-// CHECK: sched.dispatch @embed_64x32_q8
+// CHECK: sched.dispatch @embed_64x32_q6
 // CHECK: sched.dispatch @rows_32_norm_q4
 // CHECK: sched.dispatch barrier @linear_64x32_q4(
 // CHECK: sched.dispatch barrier @rotate_append_4_2x8_f16_c256_t16
@@ -34,7 +34,7 @@
 // One token: five barriers in a layer.
 // CHECK-LABEL: sched.func @decode max_tokens(1)
 // CHECK: sched.dispatch @rope_table_8
-// CHECK: sched.dispatch @embed_64x32_q8
+// CHECK: sched.dispatch @embed_64x32_q6
 // CHECK: sched.dispatch barrier @linear_64x32_q4_norm_single
 // CHECK: sched.dispatch barrier @rotate_append_4_2x8_f16_c256_t1
 // CHECK: sched.dispatch @attention_4_2x8_f16_c256_t1
@@ -48,7 +48,7 @@
 // FLOAT-NOT: barrier
 
 // CHECK-LABEL: sched.func @head max_tokens(1)
-// CHECK: sched.dispatch @linear_64x32_q8_norm_row
+// CHECK: sched.dispatch @linear_64x32_q6_norm_row
 // FLOAT-LABEL: sched.func @head max_tokens(1)
 // FLOAT: sched.dispatch @linear_64x32_f32_norm_row
 

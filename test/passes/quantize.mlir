@@ -3,10 +3,10 @@
 // RUN: sinter-opt %s --sinter-quantize=format=f32 | FileCheck %s --check-prefix=FLOAT
 
 // Vectors keep what they are; embeddings and head go with the body unless told.
-// CHECK: tx.param @embed {{.*}} as "q8"
+// CHECK: tx.param @embed {{.*}} as "q6"
 // CHECK: tx.param @q {{.*}} as "q4"
 // CHECK: tx.param @norm "m" at 0 : tensor<64xbf16>{{$}}
-// CHECK: tx.param @head {{.*}} as "q8"
+// CHECK: tx.param @head {{.*}} as "q6"
 // BOTH: tx.param @embed {{.*}} as "f16"
 // BOTH: tx.param @q {{.*}} as "q8"
 // BOTH: tx.param @head {{.*}} as "f16"
