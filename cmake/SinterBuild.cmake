@@ -56,10 +56,33 @@ endfunction()
 
 function(sinter_uses_mlir target)
   target_include_directories(${target} SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
-  target_compile_options(${target} PRIVATE -fno-rtti -fno-exceptions)
+  # Without the time of the precompiled headers in them, objects are the same in every clone.
+  target_compile_options(${target} PRIVATE -fno-rtti -fno-exceptions "SHELL:-Xclang -fno-pch-timestamp")
   target_compile_definitions(${target} PUBLIC ${LLVM_DEFINITIONS_LIST})
   target_link_libraries(${target} PUBLIC MLIR LLVM)
+  if(NOT target STREQUAL sinter_mlir_headers)
+    # Precompiled headers want the same flags everywhere: -fPIC in executables too.
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+    target_precompile_headers(${target} REUSE_FROM sinter_mlir_headers)
+  endif()
 endfunction()
+
+# LLVM's and MLIR's headers, read once: they are most of what a file of the compiler takes to compile.
+if(SINTER_BUILD_COMPILER)
+  file(WRITE ${CMAKE_BINARY_DIR}/mlir_headers.cpp.new "// Gives the precompiled headers a target of their own.\n")
+  file(COPY_FILE ${CMAKE_BINARY_DIR}/mlir_headers.cpp.new ${CMAKE_BINARY_DIR}/mlir_headers.cpp ONLY_IF_DIFFERENT)
+  add_library(sinter_mlir_headers STATIC ${CMAKE_BINARY_DIR}/mlir_headers.cpp)
+  sinter_uses_mlir(sinter_mlir_headers)
+  target_precompile_headers(sinter_mlir_headers PRIVATE
+    <mlir/Bytecode/BytecodeOpInterface.h> <mlir/Dialect/Arith/IR/Arith.h> <mlir/Dialect/Func/IR/FuncOps.h>
+    <mlir/Dialect/LLVMIR/LLVMDialect.h> <mlir/Dialect/Math/IR/Math.h> <mlir/Dialect/MemRef/IR/MemRef.h>
+    <mlir/Dialect/SCF/IR/SCF.h> <mlir/Dialect/Vector/IR/VectorOps.h> <mlir/IR/Builders.h> <mlir/IR/BuiltinOps.h>
+    <mlir/IR/DialectImplementation.h> <mlir/IR/ImplicitLocOpBuilder.h> <mlir/IR/OpImplementation.h>
+    <mlir/IR/PatternMatch.h> <mlir/IR/SymbolTable.h> <mlir/Interfaces/InferTypeOpInterface.h>
+    <mlir/Interfaces/SideEffectInterfaces.h> <mlir/Pass/Pass.h> <mlir/Pass/PassManager.h>
+    <mlir/Transforms/GreedyPatternRewriteDriver.h> <llvm/ADT/TypeSwitch.h> <llvm/Support/FileSystem.h>)
+endif()
 
 # sinter_flatbuffers(TARGET schema.fbs): generates schema_generated.h beside the folder's build files.
 function(sinter_flatbuffers target schema)
