@@ -2,7 +2,7 @@
 """Sinter beside llama.cpp: the same weights, threads and token counts, in turns, with a table of ratios and a plot.
 
   compare.py                                        smollm2-135m, q4 and q8, 2 threads
-  compare.py --shapes llama-1b --formats q4,q8,f16 --rounds 5
+  compare.py --shapes smollm2-135m,qwen2.5-0.5b,llama-1b --formats q4,q8,f16 --rounds 5
   compare.py --isa x86-64-avx2 --peer-backend haswell
 
 Models have random weights in known shapes (scripts/make-model.py). llama.cpp is the prebuilt library of the npm package
@@ -93,7 +93,7 @@ def plot(rows, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shapes", default="smollm2-135m", help="of scripts/make-model.py, separated by commas; llama family")
+    parser.add_argument("--shapes", default="smollm2-135m", help="of scripts/make-model.py, separated by commas; llama and qwen2")
     parser.add_argument("--formats", default="q4,q8", help="of " + ", ".join(THEIRS))
     parser.add_argument("--head", help="format of embeddings and head; default: sinterc's")
     parser.add_argument("--prompt-tokens", type=int, default=128)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes a Hugging Face Llama directory as GGUF, so that llama.cpp can run the same weights beside us.
+"""Writes a Hugging Face directory of a Llama or Qwen2 model as GGUF, so that llama.cpp can run the same weights beside us.
 
 Formats: f16, q8_0, q4_0 for the layers' matrices; embeddings and head are f16 with f16, q8_0 with q8_0 and q6_K with q4_0 (q8_0
 if 256 does not divide the columns), as llama.cpp's own quantizer does it. Scales are the plain ones of the formats'
@@ -105,32 +105,42 @@ def main():
     kv_heads = config.get("num_key_value_heads", heads)
     head_dim = config.get("head_dim") or hidden // heads
 
+    # Hugging Face's name of the family is llama.cpp's name of the architecture. `swaps`: see below.
+    family = config["model_type"]
+    if family not in ("llama", "qwen2"):
+        sys.exit(f"gguf.py: {directory}/config.json has model_type {family}, expected llama or qwen2")
+    swaps = family == "llama"
     metadata = [
-        ("general.architecture", STRING, "llama"), ("general.name", STRING, os.path.basename(directory.rstrip("/"))),
+        ("general.architecture", STRING, family), ("general.name", STRING, os.path.basename(directory.rstrip("/"))),
         ("general.alignment", U32, ALIGNMENT),
-        ("llama.block_count", U32, config["num_hidden_layers"]),
-        ("llama.context_length", U32, config["max_position_embeddings"]),
-        ("llama.embedding_length", U32, hidden), ("llama.feed_forward_length", U32, config["intermediate_size"]),
-        ("llama.attention.head_count", U32, heads), ("llama.attention.head_count_kv", U32, kv_heads),
-        ("llama.attention.key_length", U32, head_dim), ("llama.attention.value_length", U32, head_dim),
-        ("llama.attention.layer_norm_rms_epsilon", FLOAT, config["rms_norm_eps"]),
-        ("llama.rope.freq_base", FLOAT, float(config.get("rope_theta", 10000.0))),
-        ("llama.rope.dimension_count", U32, head_dim), ("llama.vocab_size", U32, config["vocab_size"]),
+        (f"{family}.block_count", U32, config["num_hidden_layers"]),
+        (f"{family}.context_length", U32, config["max_position_embeddings"]),
+        (f"{family}.embedding_length", U32, hidden), (f"{family}.feed_forward_length", U32, config["intermediate_size"]),
+        (f"{family}.attention.head_count", U32, heads), (f"{family}.attention.head_count_kv", U32, kv_heads),
+        (f"{family}.attention.key_length", U32, head_dim), (f"{family}.attention.value_length", U32, head_dim),
+        (f"{family}.attention.layer_norm_rms_epsilon", FLOAT, config["rms_norm_eps"]),
+        (f"{family}.rope.freq_base", FLOAT, float(config.get("rope_theta", 10000.0))),
+        (f"{family}.rope.dimension_count", U32, head_dim), (f"{family}.vocab_size", U32, config["vocab_size"]),
         ("tokenizer.ggml.model", STRING, "no_vocab"),
     ]
     if head == Q6_K and hidden % BYTES[Q6_K][0]:
         head = Q8_0  # as llama.cpp's quantizer falls back
-    # Tensors: GGUF name, ours, type, heads whose halves interleave (0: none).
+    # Tensors: GGUF name with .weight or .bias, ours, type, heads whose halves interleave (0: none).
     tensors = [("token_embd.weight", "model.embed_tokens.weight", head, 0), ("output_norm.weight", "model.norm.weight", F32, 0)]
     if not config.get("tie_word_embeddings", False):
         tensors.append(("output.weight", "lm_head.weight", head, 0))
-    names = [("attn_norm", "input_layernorm", F32, 0), ("attn_q", "self_attn.q_proj", body, heads),
-             ("attn_k", "self_attn.k_proj", body, kv_heads), ("attn_v", "self_attn.v_proj", body, 0),
+    names = [("attn_norm", "input_layernorm", F32, 0), ("attn_q", "self_attn.q_proj", body, heads if swaps else 0),
+             ("attn_k", "self_attn.k_proj", body, kv_heads if swaps else 0), ("attn_v", "self_attn.v_proj", body, 0),
              ("attn_output", "self_attn.o_proj", body, 0), ("ffn_norm", "post_attention_layernorm", F32, 0),
              ("ffn_gate", "mlp.gate_proj", body, 0), ("ffn_up", "mlp.up_proj", body, 0), ("ffn_down", "mlp.down_proj", body, 0)]
     for layer in range(config["num_hidden_layers"]):
         for theirs, ours, kind, pairs in names:
-            tensors.append((f"blk.{layer}.{theirs}.weight", f"model.layers.{layer}.{ours}.weight", kind, pairs))
+            source = f"model.layers.{layer}.{ours}"
+            tensors.append((f"blk.{layer}.{theirs}.weight", source + ".weight", kind, pairs))
+            if source + ".bias" in model.tensors:
+                if pairs:
+                    sys.exit(f"gguf.py: {source} has a bias, which is not written for {family}")
+                tensors.append((f"blk.{layer}.{theirs}.bias", source + ".bias", F32, 0))
 
     header = struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), len(metadata))
     for key, kind, value in metadata:
@@ -153,7 +163,8 @@ def main():
         for (name, source, kind, pairs), size in zip(tensors, sizes):
             shape = model.tensors[source][0]["shape"]
             count = shape[0] if len(shape) == 2 else 1
-            # llama.cpp rotates neighbouring columns, Hugging Face the two halves of a head: the rows of Q and K change places.
+            # llama.cpp rotates neighbouring columns of Llama, Hugging Face the two halves of a head: the rows of Q and K change
+            # places. Of Qwen2 both rotate halves.
             step = shape[0] // pairs if pairs else 2048
             for begin in range(0, count, step):
                 rows = model.rows(source, begin, min(begin + step, count))

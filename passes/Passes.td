@@ -11,8 +11,8 @@ include "mlir/Pass/PassBase.td"
 def Quantize : Pass<"sinter-quantize", "::mlir::ModuleOp"> {
   let summary = "choose the format that each matrix will be stored in";
   let description = [{
-    Matrices get `format`; those that tokens are embedded with or that logits come from get `embed-format`. Vectors
-    stay as they are.
+    Matrices get `format`, or what the recipe of that name says of their part; those that tokens are embedded with or that
+    logits come from get `embed-format`. Vectors stay as they are.
 
     ```mlir
     tx.param @q "m" at 0 : tensor<64x64xbf16>
@@ -21,7 +21,7 @@ def Quantize : Pass<"sinter-quantize", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"format", "format", "std::string", "\"q4\"", "format of the body's matrices">,
+    Option<"format", "format", "std::string", "\"q4\"", "format or recipe of the body's matrices">,
     Option<"embedFormat", "embed-format", "std::string", "", "format of embeddings and head; empty: by the body's">,
   ];
 }

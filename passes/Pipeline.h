@@ -8,7 +8,7 @@
 namespace sinter {
 
 struct PipelineOptions {
-  std::string format = "q4";   // of the body's matrices (dialects/Formats.h)
+  std::string format = "q4";   // a format of dialects/Formats.h or a recipe of passes/Recipes.h
   std::string embedFormat;     // of embeddings and head; empty: a default that goes with `format`
   std::string cacheElement;    // "f32" or "f16"; empty: f32 with f32 weights, else f16
   int64_t context = 0;         // tokens a sequence may have, > 0
@@ -19,8 +19,5 @@ struct PipelineOptions {
 // --sinter-pipeline.
 void buildPipeline(mlir::OpPassManager &passes, const PipelineOptions &options);
 void registerPasses(); // every pass and the pipeline, by name
-
-// The format of embeddings and head that goes with a body format when none is asked for.
-std::string defaultEmbedFormat(llvm::StringRef format);
 
 } // namespace sinter

@@ -1,15 +1,16 @@
 // In: params as the model's files store them. Out: each matrix names the format it will be packed in.
 //
-// Nothing is quantized here: weights are not in the IR. The packer reads the choice from the params, and every later
+// A recipe says which part of a model gets which format; parts are told by what the ops around them compute, not by names
+// of tensors. Nothing is quantized here: weights are not in the IR. The packer reads the choice from the params, and every later
 // pass that cares (a product's weights must share a format; quantized products want quantized rows) sees it before it
 // fuses. Embeddings and head are chosen apart from the body, since errors there show up directly in the logits. Vectors
 // (norm weights, biases) cost next to nothing and stay f32.
 
 #include "dialects/Formats.h"
 #include "passes/Passes.h"
-#include "passes/Pipeline.h"
+#include "passes/Recipes.h"
 
-#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/DenseMap.h"
 
 namespace sinter {
 #define GEN_PASS_DEF_QUANTIZE
@@ -17,43 +18,68 @@ namespace sinter {
 } // namespace sinter
 
 using namespace mlir;
-
-// 4-bit bodies get 6 bits here: embedding and head are where rounding moves the logits most, and 8 bits are no better
-// (docs/formats.md) but take a quarter more to read.
-std::string sinter::defaultEmbedFormat(llvm::StringRef format) {
-  const Format *body = findFormat(format);
-  return body && body->isQuantized() && body->bits < 6 ? "q6" : format.str();
-}
+using namespace sinter;
 
 namespace {
 
-// Names of the params that a module embeds tokens with, or computes logits with.
-llvm::DenseSet<StringAttr> embeddingsAndHead(ModuleOp module) {
-  llvm::DenseSet<StringAttr> names;
-  module.walk([&](sinter::tx::EmbedOp embed) { names.insert(embed.getTableAttr().getAttr()); });
-  module.walk([&](func::ReturnOp op) {
-    for (Value result : op.getOperands())
-      if (sinter::tx::LinearOp head = result.getDefiningOp<sinter::tx::LinearOp>())
-        for (FlatSymbolRefAttr weight : head.getWeights().getAsRange<FlatSymbolRefAttr>())
-          names.insert(weight.getAttr());
-  });
-  return names;
-}
+// What a matrix is used for, by the name of its param. Of several uses the last decides: a tied head is an embedding.
+class Roles {
+public:
+  Roles(ModuleOp module, const Recipe &recipe) {
+    module.walk([&](tx::LinearOp op) {
+      if (isa_and_nonnull<tx::GluOp, tx::ActivateOp>(op.getInput().getDefiningOp()))
+        mark(op, recipe.down);
+    });
+    module.walk([&](tx::AttentionOp op) {
+      Value values = op.getValues();
+      if (tx::CacheAppendOp append = values.getDefiningOp<tx::CacheAppendOp>())
+        values = append.getValue();
+      if (tx::LinearOp value = values.getDefiningOp<tx::LinearOp>())
+        for (Operation *user : value.getInput().getUsers())
+          if (tx::LinearOp sibling = dyn_cast<tx::LinearOp>(user))
+            mark(sibling, recipe.attention);
+    });
+    module.walk([&](tx::EmbedOp op) { formats[op.getTableAttr().getAttr()] = recipe.embed; });
+    module.walk([&](func::ReturnOp op) {
+      for (Value result : op.getOperands())
+        if (tx::LinearOp head = result.getDefiningOp<tx::LinearOp>())
+          mark(head, recipe.embed);
+    });
+  }
+
+  // Empty if the param has no use of its own.
+  StringRef formatOf(StringAttr param) const { return formats.lookup(param); }
+
+private:
+  void mark(tx::LinearOp linear, StringRef format) {
+    for (FlatSymbolRefAttr weight : linear.getWeights().getAsRange<FlatSymbolRefAttr>())
+      formats[weight.getAttr()] = format;
+  }
+
+  llvm::DenseMap<StringAttr, StringRef> formats;
+};
 
 struct Quantize : sinter::impl::QuantizeBase<Quantize> {
   using QuantizeBase::QuantizeBase;
 
   void runOnOperation() override {
-    std::string embed = embedFormat.empty() ? sinter::defaultEmbedFormat(format) : std::string(embedFormat);
-    for (StringRef name : {StringRef(format), StringRef(embed)})
-      if (!sinter::findFormat(name)) {
-        getOperation().emitError("unknown weight format '") << name << "', expected one of " << sinter::formatNames();
-        return signalPassFailure();
+    std::optional<Recipe> recipe = findRecipe(format);
+    if (!recipe) {
+      getOperation().emitError("unknown weight format '") << format << "', expected one of " << recipeNames();
+      return signalPassFailure();
+    }
+    if (!embedFormat.empty())
+      recipe->embed = embedFormat;
+    if (!findFormat(recipe->embed)) {
+      getOperation().emitError("unknown weight format '") << recipe->embed << "', expected one of " << formatNames();
+      return signalPassFailure();
+    }
+    Roles roles(getOperation(), *recipe);
+    for (tx::ParamOp param : getOperation().getOps<tx::ParamOp>())
+      if (param.getTensorType().getRank() == 2) {
+        StringRef chosen = roles.formatOf(param.getSymNameAttr());
+        param.setFormat(chosen.empty() ? recipe->body : chosen);
       }
-    llvm::DenseSet<StringAttr> outer = embeddingsAndHead(getOperation());
-    for (sinter::tx::ParamOp param : getOperation().getOps<sinter::tx::ParamOp>())
-      if (param.getTensorType().getRank() == 2)
-        param.setFormat(outer.contains(param.getSymNameAttr()) ? StringRef(embed) : StringRef(format));
   }
 };
 

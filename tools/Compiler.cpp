@@ -13,6 +13,7 @@
 #include "frontend/Frontend.h"
 #include "frontend/tokenizer/TokenizerCompiler.h"
 #include "passes/Pipeline.h"
+#include "passes/Recipes.h"
 #include "runtime/sinter.h"
 #include "tools/PrintAfter.h"
 #include "tools/VerifyTargets.h"
@@ -55,9 +56,10 @@ static llvm::Error fail(const std::string &message) { return llvm::createStringE
 
 static llvm::Error checkOptions(Compilation &c) {
   const CompileOptions &options = c.options;
-  for (const std::string &name : {options.format, options.embedFormat})
-    if (!name.empty() && !findFormat(name))
-      return fail("there is no format '" + name + "'; there are: " + formatNames());
+  if (!findRecipe(options.format))
+    return fail("there is no format '" + options.format + "'; there are: " + recipeNames());
+  if (!options.embedFormat.empty() && !findFormat(options.embedFormat))
+    return fail("there is no format '" + options.embedFormat + "'; there are: " + formatNames());
   std::string problem;
   if (!parseTargets(options.targets, c.targets, problem))
     return fail(problem);
@@ -271,6 +273,8 @@ std::vector<std::pair<std::string, std::string>> formatSummaries() {
   std::vector<std::pair<std::string, std::string>> summaries;
   for (const Format &format : formats())
     summaries.push_back({std::string(format.name), std::string(format.summary)});
+  for (const Recipe &recipe : mixedRecipes())
+    summaries.push_back({recipe.name.str(), recipe.summary.str()});
   return summaries;
 }
 
