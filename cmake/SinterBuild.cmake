@@ -8,6 +8,14 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
 
+# What the compiler puts into linkable outputs, per platform: the runtime as one object, programs to put packages behind.
+# sinterc looks for it beside itself, in ../lib/sinter/PLATFORM, in a build folder as in an installation.
+set(SINTER_PLATFORM "${CMAKE_LIBRARY_ARCHITECTURE}")
+if(NOT SINTER_PLATFORM)
+  set(SINTER_PLATFORM "${CMAKE_SYSTEM_PROCESSOR}-linux-gnu")
+endif()
+set(SINTER_PLATFORM_DIR ${CMAKE_BINARY_DIR}/lib/sinter/${SINTER_PLATFORM})
+
 find_program(SINTER_CCACHE ccache)
 if(SINTER_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # Relative paths and pch_defines let a second clone of the tree hit the cache of the first.

@@ -24,14 +24,9 @@ static constexpr const char *kFlags[] = {"ld.lld",          "-shared",          
                                          "-znorelro",       "-znoseparate-code", "--no-rosegment", "--hash-style=sysv",
                                          "--build-id=none", "--strip-all"};
 
-// Runs LLD. It keeps state in globals, so one call at a time.
-static llvm::Error runLinker(llvm::StringRef input, llvm::StringRef output, llvm::StringRef script,
-                             llvm::StringRef what) {
+llvm::Error runElfLinker(llvm::ArrayRef<const char *> args, llvm::StringRef what) {
   static std::mutex mutex;
   std::lock_guard<std::mutex> lock(mutex);
-  std::string in = input.str(), out = output.str(), scriptArg = script.str();
-  llvm::SmallVector<const char *> args(std::begin(kFlags), std::end(kFlags));
-  args.append({"-T", scriptArg.c_str(), "-o", out.c_str(), in.c_str()});
   std::string messages;
   llvm::raw_string_ostream stream(messages);
   lld::Result result = lld::lldMain(args, stream, stream, {{lld::Gnu, &lld::elf::link}});
@@ -39,6 +34,14 @@ static llvm::Error runLinker(llvm::StringRef input, llvm::StringRef output, llvm
     return llvm::createStringError("%s: linking failed: %s", what.str().c_str(),
                                    llvm::StringRef(messages).trim().str().c_str());
   return llvm::Error::success();
+}
+
+static llvm::Error linkKernels(llvm::StringRef input, llvm::StringRef output, llvm::StringRef script,
+                               llvm::StringRef what) {
+  std::string in = input.str(), out = output.str(), scriptArg = script.str();
+  llvm::SmallVector<const char *> args(std::begin(kFlags), std::end(kFlags));
+  args.append({"-T", scriptArg.c_str(), "-o", out.c_str(), in.c_str()});
+  return runElfLinker(args, what);
 }
 
 // Constants go between the headers and the code; unwind tables go away.
@@ -134,7 +137,7 @@ llvm::Expected<LinkedImage> linkImage(llvm::ArrayRef<char> object, llvm::StringR
           return llvm::Error::success();
         }))
       return std::move(error);
-  if (llvm::Error error = runLinker(input, output, script, what))
+  if (llvm::Error error = linkKernels(input, output, script, what))
     return std::move(error);
 
   llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> linked = llvm::MemoryBuffer::getFile(output);

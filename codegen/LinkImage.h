@@ -15,6 +15,10 @@ struct LinkedImage {
   llvm::StringMap<uint64_t> entries; // offset of each exported function
 };
 
+// Runs LLD in this process with the arguments of ld.lld, one call at a time since it keeps state in globals. `what` is what
+// errors are about.
+llvm::Error runElfLinker(llvm::ArrayRef<const char *> args, llvm::StringRef what);
+
 // `object` is an ELF object file. `what` names it in errors.
 llvm::Expected<LinkedImage> linkImage(llvm::ArrayRef<char> object, llvm::StringRef what);
 

@@ -18,7 +18,7 @@ using namespace llvm;
 
 namespace sinter {
 
-Expected<PackageWriter> PackageWriter::create(const std::string &path) {
+Expected<PackageWriter> PackageWriter::create(const std::string &path, bool executable) {
   PackageWriter writer(path);
   // The rename would put a file in the place of a link, and of a device that it may lead to (/dev/stdout).
   SmallString<256> target;
@@ -30,7 +30,7 @@ Expected<PackageWriter> PackageWriter::create(const std::string &path) {
   for (int attempt = 0; attempt < 100; ++attempt) {
     writer.temporary = writer.path + "." + std::to_string(getpid()) + "-" + std::to_string(attempt) + ".tmp";
     sys::RemoveFileOnSignal(writer.temporary);
-    writer.descriptor = open(writer.temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    writer.descriptor = open(writer.temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, executable ? 0777 : 0666);
     if (writer.descriptor >= 0)
       return std::move(writer);
     const int reason = errno;

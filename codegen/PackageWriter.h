@@ -14,7 +14,7 @@ class PackageWriter {
 public:
   // The temporary file goes away if the object does, or if the process is interrupted, before finish(). A symbolic link
   // stays one: the file it leads to is replaced.
-  static llvm::Expected<PackageWriter> create(const std::string &path);
+  static llvm::Expected<PackageWriter> create(const std::string &path, bool executable = false);
   PackageWriter(PackageWriter &&other)
       : path(std::move(other.path)), temporary(std::move(other.temporary)), descriptor(other.descriptor),
         end(other.end) {

@@ -1,5 +1,5 @@
-// Formats messages: strings, with or without a limit, and whole numbers. Anything else in a format is shown as it is; the
-// compiler checks formats against their arguments as it does printf's.
+// Formats messages: strings, with or without a limit, and whole numbers. Anything else in a format is shown as it is;
+// the compiler checks formats against their arguments as it does printf's.
 
 #include "runtime/format_text.h"
 

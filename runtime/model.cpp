@@ -38,7 +38,7 @@ sinter_status chooseCode(sinter_model *model, const char *isa, sinter_error *err
   const package::Code *best = nullptr;
   for (const package::Code *code : *model->manifest->codes()) {
     if (isa && sameText(code->target()->c_str(), isa)) {
-      if (!canRun(*code))
+      if (!model->factsOnly && !canRun(*code))
         return fail(error, SINTER_ERROR_UNSUPPORTED, "%s: this cpu cannot run the code for '%.32s'", model->label, isa);
       best = code;
       break;
@@ -46,6 +46,10 @@ sinter_status chooseCode(sinter_model *model, const char *isa, sinter_error *err
     if (!isa && canRun(*code) && (!best || code->priority() > best->priority()))
       best = code;
   }
+  if (!best && !isa && model->factsOnly)
+    for (const package::Code *code : *model->manifest->codes())
+      if (!best || code->priority() > best->priority())
+        best = code;
   if (!best && isa)
     return fail(error, SINTER_ERROR_UNSUPPORTED, "%s: no code for '%.32s'; the package has %s", model->label, isa,
                 targets);
@@ -57,6 +61,8 @@ sinter_status chooseCode(sinter_model *model, const char *isa, sinter_error *err
 }
 
 sinter_status loadCode(sinter_model *model, sinter_error *error) {
+  if (model->factsOnly)
+    return SINTER_OK;
   size_t size = model->code->range()->size();
   const uint8_t *section = bytesAt(model, model->code->range()->offset(), size);
   if (model->codeInPlace || (model->parts[0].mapped && platform::makeExecutable(section, size))) {
@@ -83,7 +89,7 @@ sinter_status load(sinter_model *model, const char *isa, sinter_error *error) {
   if (sinter_status status = loadCode(model, error))
     return status;
   const Part &last = model->parts[2].size ? model->parts[2] : model->parts[0];
-  if (last.mapped && model->manifest->weights()->size())
+  if (last.mapped && !model->factsOnly && model->manifest->weights()->size())
     platform::adviseWeights(weightsOf(model), model->manifest->weights()->size());
   return SINTER_OK;
 }
@@ -107,6 +113,7 @@ sinter_status beginModel(const sinter_model_options *options, sinter_model **res
   memset(memory, 0, sizeof(sinter_model));
   sinter_model *model = static_cast<sinter_model *>(memory);
   model->owned = owned;
+  model->factsOnly = options && options->facts_only;
   model->users = 1;
   *result = model;
   return SINTER_OK;
@@ -145,9 +152,9 @@ void setLabel(sinter_model *model, const char *text) {
     formatText(model->label, sizeof(model->label), "...%s", text + length - (most - 3));
 }
 
-// Maps the weights that lie beside a linked model. Their file starts with a header of its own, in which what a package's
-// header says of the manifest is said of the weights.
-sinter_status mapWeights(sinter_model *model, const char *path, uint64_t offset, sinter_error *error) {
+// Maps the weights that lie beside a linked model. Their file starts with a header of its own, in which what a
+// package's header says of the manifest is said of the weights.
+sinter_status mapWeights(sinter_model *model, const char *path, uint64_t offset, size_t expected, sinter_error *error) {
   const uint8_t *data;
   size_t size = 0;
   if (const char *problem = platform::mapFile(path, 0, &data, &size))
@@ -155,7 +162,6 @@ sinter_status mapWeights(sinter_model *model, const char *path, uint64_t offset,
   PackageHeader header = {};
   if (size >= sizeof(header))
     memcpy(&header, data, sizeof(header));
-  model->parts[2] = {offset, 0, data, true}; // no size yet, so that a failure below unmaps by `size`
   const char *problem = nullptr;
   if (memcmp(header.magic, kWeightsMagic, sizeof(header.magic)) != 0)
     problem = "not a file of sinter weights";
@@ -165,9 +171,10 @@ sinter_status mapWeights(sinter_model *model, const char *path, uint64_t offset,
   else if (header.fileBytes != size || header.manifestOffset != kSectionAlignment ||
            header.manifestBytes != size - kSectionAlignment)
     problem = "it is not as long as its header says";
+  else if (header.manifestBytes != expected)
+    problem = "the weights are of another model";
   if (problem) {
     platform::unmapFile(data, size);
-    model->parts[2] = {};
     return fail(error, SINTER_ERROR_FORMAT, "%s: %s", path, problem);
   }
   model->parts[2] = {offset, header.manifestBytes, data + kSectionAlignment, true};
@@ -217,8 +224,9 @@ sinter_status sinter_model_open(const char *path, const sinter_model_options *op
   uint64_t offset = options ? options->offset : 0;
   size_t size = options ? size_t(options->size) : 0;
   if (offset % kSectionAlignment)
-    return abandon(result, fail(error, SINTER_ERROR_ARGUMENT, "%s: a package cannot start at byte %" PRIu64
-                                ", which is not a multiple of %" PRIu64, model->label, offset, kSectionAlignment));
+    return abandon(result, fail(error, SINTER_ERROR_ARGUMENT,
+                                "%s: a package cannot start at byte %" PRIu64 ", which is not a multiple of %" PRIu64,
+                                model->label, offset, kSectionAlignment));
   if (const char *problem = platform::mapFile(path, offset, &model->parts[0].data, &size))
     return abandon(result, fail(error, SINTER_ERROR_IO, "%s: %s", model->label, problem));
   model->parts[0].size = size;
@@ -258,9 +266,11 @@ sinter_status sinter_model_open_parts(const sinter_parts *parts, const sinter_mo
   model->parts[1] = {parts->head_size, parts->code_size, static_cast<const uint8_t *>(parts->code), false};
   uint64_t rest = uint64_t(parts->head_size) + parts->code_size;
   model->parts[2] = {rest, parts->weights_size, static_cast<const uint8_t *>(parts->weights), false};
-  if (!parts->weights)
-    if (sinter_status status = mapWeights(model, parts->weights_path, rest, error))
+  if (!parts->weights) {
+    model->parts[2] = {};
+    if (sinter_status status = mapWeights(model, parts->weights_path, rest, parts->weights_size, error))
       return abandon(result, status);
+  }
   return finishModel(options, result, error);
 }
 
@@ -270,6 +280,12 @@ void sinter_model_close(sinter_model *model) {
 }
 
 void sinter_model_get_info(const sinter_model *model, sinter_model_info *info) {
+  if (!info)
+    return;
+  if (!model) {
+    *info = {};
+    return;
+  }
   const package::Manifest &manifest = *model->manifest;
   const package::Model &facts = *manifest.model();
   *info = {};
@@ -298,6 +314,8 @@ void sinter_model_get_info(const sinter_model *model, sinter_model_info *info) {
 }
 
 sinter_status sinter_model_check(const sinter_model *model, sinter_error *error) {
+  if (!model)
+    return fail(error, SINTER_ERROR_ARGUMENT, "checking a model: null pointer");
   const package::Range &weights = *model->manifest->weights();
   if (checksum64(weightsOf(model), weights.size()) != model->manifest->weights_checksum())
     return fail(error, SINTER_ERROR_FORMAT, "%s: the weights do not have the checksum that the manifest gives",

@@ -23,6 +23,7 @@ struct sinter_model {
   uint64_t weightsChecksum;      // that a file of weights claims; 0: they came with the package
   uint32_t users;                // who opened it and has not closed it yet, and sessions
   bool owned;                    // this object is ours to free
+  bool factsOnly;                // whatever machine its code is for, it is not executed
   bool codeInPlace;              // code may be executed where it is
 
   const sinter::package::Manifest *manifest;

@@ -75,7 +75,8 @@ sinter_status checkHeader(const sinter_model *model, PackageHeader *header, sint
   if (header->manifestBytes > kMostManifestBytes)
     return damaged(model, error, "the header says the manifest has %" PRIu64 " bytes, at most %" PRIu64 " are allowed",
                    header->manifestBytes, kMostManifestBytes);
-  if (checksum64(bytesAt(model, header->manifestOffset, header->manifestBytes), header->manifestBytes) != header->manifestChecksum)
+  if (checksum64(bytesAt(model, header->manifestOffset, header->manifestBytes), header->manifestBytes) !=
+      header->manifestChecksum)
     return damaged(model, error, "the manifest (byte %" PRIu64 " on) does not have the header's checksum",
                    header->manifestOffset);
   return SINTER_OK;
@@ -133,13 +134,13 @@ sinter_status sinter::runtime::checkPackage(sinter_model *model, sinter_error *e
   if (sinter_status status = checkSection(model, "manifest", "the weights section", manifest.weights(), error))
     return status;
   if (model->weightsChecksum && model->weightsChecksum != manifest.weights_checksum())
-    return damaged(model, error, "the file of weights belongs to another model");
+    return damaged(model, error, "the weights are of another model");
   if (manifest.tokenizer()) {
     const package::Range &tokenizer = *manifest.tokenizer();
     if (sinter_status status = checkSection(model, "manifest", "the tokenizer section", &tokenizer, error))
       return status;
-    if (tokenizer.size() &&
-        checksum64(bytesAt(model, tokenizer.offset(), tokenizer.size()), tokenizer.size()) != manifest.tokenizer_checksum())
+    if (tokenizer.size() && checksum64(bytesAt(model, tokenizer.offset(), tokenizer.size()), tokenizer.size()) !=
+                                manifest.tokenizer_checksum())
       return damaged(model, error, "the tokenizer (byte %" PRIu64 " on) does not have the manifest's checksum",
                      tokenizer.offset());
   }

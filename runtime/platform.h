@@ -9,8 +9,8 @@ namespace sinter::platform {
 
 // ---- Files and memory ----
 
-// Maps a regular file read-only from byte `offset` on, a multiple of 4096: `*size` bytes, or all that follow if that is 0
-// (it is set to them). Returns null, or what went wrong ("no such file").
+// Maps a regular file read-only from byte `offset` on, a multiple of 4096: `*size` bytes, or all that follow if that is
+// 0 (it is set to them). Returns null, or what went wrong ("no such file").
 const char *mapFile(const char *path, uint64_t offset, const uint8_t **data, size_t *size);
 void unmapFile(const uint8_t *data, size_t size);
 // The bytes will be read soon and often.

@@ -97,6 +97,8 @@ sinter_status sinter_score(sinter_session *session, const uint32_t *ids, size_t 
 }
 
 void sinter_reset(sinter_session *session) {
+  if (!session)
+    return;
   session->position = session->written = 0;
   session->hasLogits = false;
 }

@@ -101,6 +101,8 @@ sinter_status sinter_session_create(const sinter_model *model, const sinter_sess
   if (!model || !result)
     return fail(error, SINTER_ERROR_ARGUMENT, "creating a session: null pointer");
   *result = nullptr;
+  if (model->factsOnly)
+    return fail(error, SINTER_ERROR_ARGUMENT, "%s was opened for its facts only: it cannot be run", model->label);
   SessionLayout layout;
   if (sinter_status status = planSession(model, options, &layout, error))
     return status;
@@ -147,17 +149,25 @@ void sinter_session_destroy(sinter_session *session) {
   releaseModel(model);
 }
 
-const char *sinter_session_error(const sinter_session *session) { return session->error.message; }
-uint32_t sinter_position(const sinter_session *session) { return session->position; }
-uint32_t sinter_threads(const sinter_session *session) { return session->team.threads; }
-const float *sinter_logits(sinter_session *session) { return session->hasLogits ? session->logits : nullptr; }
+const char *sinter_session_error(const sinter_session *session) {
+  return session ? session->error.message : "there is no session: null pointer";
+}
+uint32_t sinter_position(const sinter_session *session) { return session ? session->position : 0; }
+uint32_t sinter_threads(const sinter_session *session) { return session ? session->team.threads : 0; }
+const float *sinter_logits(sinter_session *session) {
+  return session && session->hasLogits ? session->logits : nullptr;
+}
 
 void sinter_set_observer(sinter_session *session, sinter_observer observer, void *user) {
+  if (!session)
+    return;
   session->observer.function = observer;
   session->observer.user = user;
 }
 
 void sinter_set_profiler(sinter_session *session, sinter_profiler profiler, void *user) {
+  if (!session)
+    return;
   session->profiler.function = profiler;
   session->profiler.user = user;
 }

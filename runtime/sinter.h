@@ -77,6 +77,8 @@ typedef struct sinter_model_options {
   uint64_t size;        /* ... and has this many bytes; 0: all that follow */
   void *memory;         /* NULL: allocated; else SINTER_MODEL_BYTES, 16-byte aligned, kept by the caller */
   size_t memory_size;
+  int facts_only;       /* 1: open it to ask for facts and plans, also of code for other machines; nothing is made
+                           executable, and sessions cannot be created */
 } sinter_model_options;
 
 /* Maps a package. The file must stay as it is while the model is open: putting another file in its place is safe, since
@@ -89,8 +91,8 @@ SINTER_API sinter_status sinter_model_open(const char *path, const sinter_model_
  * to executable pages. */
 SINTER_API sinter_status sinter_model_open_memory(const void *data, size_t size, const sinter_model_options *options,
                                                   sinter_model **model, sinter_error *error);
-/* The same for a package in three pieces: how a model that is linked into a program lies in its sections, each used where
- * it is. Everything before the code sections, the code sections, the weights; one after the other they are the package.
+/* The same for a package in three pieces: how a model that is linked into a program lies in its sections, each used
+ * where it is. Everything before the code sections, the code sections, the weights; one after the other they are the package.
  * `code` must be executable already, or else be mapped from a file. All of them are 64-byte aligned. */
 typedef struct sinter_parts {
   uint32_t api_version; /* SINTER_API_VERSION */
@@ -99,9 +101,9 @@ typedef struct sinter_parts {
   size_t head_size;
   const void *code;
   size_t code_size;
-  const void *weights;      /* NULL: mapped from `weights_path` */
+  const void *weights; /* NULL: mapped from `weights_path`, a file that sinterc wrote */
   size_t weights_size;
-  const char *weights_path; /* a file that holds exactly the weights, 4096 bytes of header before them */
+  const char *weights_path;
 } sinter_parts;
 SINTER_API sinter_status sinter_model_open_parts(const sinter_parts *parts, const sinter_model_options *options,
                                                  sinter_model **model, sinter_error *error);
@@ -141,6 +143,11 @@ typedef struct sinter_model_info {
 SINTER_API void sinter_model_get_info(const sinter_model *model, sinter_model_info *info);
 /* Reads the whole weights section and compares its checksum. */
 SINTER_API sinter_status sinter_model_check(const sinter_model *model, sinter_error *error);
+
+/* What a token adds to a text in which it is not the first: bytes, possibly a part of a character, not terminated, owned
+ * by the model; none for special tokens. For showing what is generated where the tokenizer library would be too much.
+ * SINTER_ERROR_UNSUPPORTED: the package has no tokenizer; SINTER_ERROR_ARGUMENT: there is no such token. */
+SINTER_API sinter_status sinter_token_text(const sinter_model *model, uint32_t id, const char **text, size_t *size);
 
 /* ---- Memory --------------------------------------------------------------------------------------------------- */
 

@@ -9,12 +9,20 @@
 
 namespace sinter {
 
-Artifact::Artifact(const std::string &path, const std::string &isa) : file(path) {
-  opened.open(path, isa.empty() ? nullptr : isa.c_str()).orThrow();
+static ModelOptions withIsa(const std::string &isa) {
+  ModelOptions options;
+  options.isa = isa.empty() ? nullptr : isa.c_str();
+  return options;
+}
+
+Artifact::Artifact(const std::string &path, const std::string &isa) : Artifact(path, withIsa(isa), path) {}
+
+Artifact::Artifact(const std::string &path, const ModelOptions &options, const std::string &name) : file(name) {
+  opened.open(path, options).orThrow();
   description = opened.info();
   std::string reason;
   if (description.tokenizer && !text.open(description.tokenizer, description.tokenizer_size, reason))
-    throw Failure(path + ": " + reason);
+    throw Failure(name + ": " + reason);
 }
 
 const Tokenizer &Artifact::tokenizer() const {

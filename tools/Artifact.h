@@ -15,6 +15,8 @@ class Artifact {
 public:
   // `isa` empty: the best code section for this CPU.
   explicit Artifact(const std::string &path, const std::string &isa = "");
+  // The same for a package inside another file; `name` is what messages call it.
+  Artifact(const std::string &path, const ModelOptions &options, const std::string &name);
 
   const std::string &path() const { return file; }
   const Model &model() const { return opened; }

@@ -23,6 +23,13 @@ struct CompileOptions {
   int64_t context = 0;      // 0: what the model was trained for, at most 4096
   int64_t prefillTokens = 256;
   bool verify = false;
+  // What to make of the package (LinkOutput.h); compile() itself only writes packages.
+  std::string outputKind = "package"; // or "exe", "static", "shared"
+  std::string platform;               // what it is to run on, a name of platformChoices()
+  std::string symbolPrefix;           // of libraries; empty: made of the output's name
+  std::string sysroot;                // where libc is found
+  bool weightsInFile = false;
+  bool staticProgram = false;
 };
 
 struct FormatSize {
@@ -66,6 +73,8 @@ struct CompileReport {
   std::vector<Verification> verifications;
   std::vector<std::string> notVerified; // targets that this machine cannot run
   std::vector<std::string> warnings;
+  uint64_t outputBytes = 0;                // of an executable or a library; 0: the package is the output
+  std::vector<std::string> furtherFiles;   // written beside it: headers, weights
 };
 
 // False, with one line in `error`, if it failed; then no output was written. A failed verification is not a failure to

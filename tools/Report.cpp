@@ -57,7 +57,9 @@ static Json reportJson(const CompileOptions &options, const CompileReport &repor
                  {"parameters", report.parameters},
                  {"layers", report.layers},
                  {"context", report.context},
-                 {"file_bytes", report.fileBytes},
+                 {"file_bytes", report.outputBytes ? report.outputBytes : report.fileBytes},
+                 {"package_bytes", report.fileBytes},
+                 {"further_files", report.furtherFiles},
                  {"parts",
                   {{"weights", report.weightBytes},
                    {"code", report.codeBytes},
@@ -116,9 +118,17 @@ static void printStats(const CompileReport &report) {
 }
 
 static void printSummary(const CompileOptions &options, const CompileReport &report) {
+  if (report.outputBytes)
+    std::printf("%s: %s", options.output.c_str(), exactBytes(report.outputBytes).c_str());
+  for (size_t i = 0; i < report.furtherFiles.size(); ++i)
+    std::printf("%s%s", i ? ", " : "; beside it ", report.furtherFiles[i].c_str());
+  if (report.outputBytes)
+    std::printf("\n");
+  if (!report.fileBytes) // made of a package, of which nothing new is known
+    return;
   std::printf("%s: %s, %s parameters, context %llu\n", options.output.c_str(), report.model.c_str(),
               grouped(report.parameters).c_str(), static_cast<unsigned long long>(report.context));
-  std::printf("  %-16s %s, %.2f bits per weight\n", "file", exactBytes(report.fileBytes).c_str(), report.bitsPerWeight);
+  std::printf("  %-16s %s, %.2f bits per weight\n", report.outputBytes ? "package in it" : "file", exactBytes(report.fileBytes).c_str(), report.bitsPerWeight);
   std::printf("  %-16s weights %s, code %s, tokenizer %s, manifest %s, padding %s\n", "of which",
               grouped(report.weightBytes).c_str(), grouped(report.codeBytes).c_str(),
               grouped(report.tokenizerBytes).c_str(), grouped(report.manifestBytes).c_str(),

@@ -4,6 +4,7 @@
 #include "runtime/package_layout.h"
 #include "tools/CommandLine.h"
 #include "tools/Compiler.h"
+#include "tools/LinkOutput.h"
 #include "tools/Report.h"
 
 using namespace sinter;
@@ -22,6 +23,10 @@ static std::string formatHelp() {
                 "      8-bit weights, compared layer by layer with the model itself\n"
                 "  sinterc models/tales -o tales.sinter --context 128 --target native\n"
                 "      less memory for the cache, code for this machine alone\n"
+                "  sinterc models/tales -o tales --quantize q8 --output-kind exe\n"
+                "      a program that needs nothing but libc; run it with: ./tales \"Once upon a time\"\n"
+                "  sinterc tales.sinter -o libtales.a --output-kind static\n"
+                "      a compiled model as a library: libtales.a, tales.h, tales.hpp\n"
                 "  sinterc models/tales --emit sched | less\n"
                 "      the schedule; tx, kern, llvm and asm show the other stages\n";
 }
@@ -36,7 +41,7 @@ static void compileAndReport(const CompileOptions &options, const ReportStyle &s
   CompileReport report;
   std::string error;
   Progress progress(!style.quiet && !style.json);
-  bool compiled = compile(options, progress, report, error);
+  bool compiled = compileAndLink(options, progress, report, error);
   progress.clear();
   if (!compiled)
     throw Failure(error);
@@ -50,12 +55,29 @@ static void compileAndReport(const CompileOptions &options, const ReportStyle &s
       throw Failure(options.output + " on " + verification.isa + " is further from the model than its formats allow");
 }
 
+// Options that belong to one kind of output are not passed over in silence for another.
+static void checkKind(const CompileOptions &options) {
+  const std::string &kind = options.outputKind;
+  const bool library = kind == "static" || kind == "shared";
+  if (kind != "package" && (!options.emit.empty() || options.output.empty()))
+    throw Failure("--output-kind " + kind + " needs -o FILE and no --emit");
+  if (kind != "package" && options.platform.empty())
+    throw Failure("no platform's runtime is installed beside sinterc: only packages can be made");
+  if (options.staticProgram && kind != "exe")
+    throw Failure("--static is for --output-kind exe");
+  if (!library && (options.weightsInFile || !options.symbolPrefix.empty()))
+    throw Failure("--weights and --symbol-prefix are for --output-kind static and shared");
+  if (!options.sysroot.empty() && kind != "shared")
+    throw Failure("--sysroot is for --output-kind shared");
+}
+
 int main(int argc, char **argv) {
   CompileOptions options;
   ReportStyle style;
   CLI::App app("Compiles a Hugging Face model directory into one file that sinter runs.", "sinterc");
   app.set_version_flag("--version", "sinterc " SINTER_VERSION);
-  app.add_option("MODEL", options.model, "directory with config.json, *.safetensors and, for text, tokenizer.json")
+  app.add_option("MODEL", options.model,
+                 "directory with config.json, *.safetensors and, for text, tokenizer.json; or, to be linked, a package")
       ->required()
       ->type_name("");
   app.add_option("-o,--output", options.output, "the package to write; replaced if it exists")->type_name("FILE");
@@ -77,6 +99,41 @@ int main(int argc, char **argv) {
                  "element of the key/value cache (default: f32 with f32 weights, else f16)")
       ->check(CLI::IsMember({"f32", "f16"}));
 
+  const std::string kind = "What is made";
+  app.add_option("--output-kind", options.outputKind,
+                 "package: for sinter run and the runtime; exe: a program with model and command line in one file; "
+                 "static, shared: a library with a header, under a prefix of its own")
+      ->check(CLI::IsMember({"package", "exe", "static", "shared"}))
+      ->capture_default_str()
+      ->group(kind);
+  const std::vector<std::string> platforms = platformChoices();
+  if (!platforms.empty())
+    options.platform = platforms.front();
+  app.add_option("--platform", options.platform, "what an exe or a library is for: one whose runtime is installed")
+      ->check(CLI::IsMember(platforms))
+      ->capture_default_str()
+      ->group(kind);
+  app.add_option("--symbol-prefix", options.symbolPrefix, "of a library's names (default: made of the output's name)")
+      ->check(CLI::Validator(
+          [](const std::string &text) {
+            bool valid = !text.empty() && !std::isdigit(static_cast<unsigned char>(text[0]));
+            for (unsigned char c : text)
+              valid &= std::isalnum(c) || c == '_';
+            return valid ? std::string() : "expected letters, digits and _, found '" + text + "'";
+          },
+          ""))
+      ->type_name("NAME")
+      ->group(kind);
+  std::string weights = "embedded";
+  app.add_option("--weights", weights, "of a library: embedded in it, or in a file beside it")
+      ->check(CLI::IsMember({"embedded", "file"}))
+      ->capture_default_str()
+      ->group(kind);
+  app.add_flag("--static", options.staticProgram, "an exe with libc inside")->group(kind);
+  app.add_option("--sysroot", options.sysroot, "where a shared library finds the C library (default: this system)")
+      ->type_name("DIR")
+      ->group(kind);
+
   const std::string looking = "Checking and looking inside";
   app.add_flag("--verify", options.verify,
                "compare the package with a reference evaluation of the model, layer by layer; exit code 1 past the "
@@ -94,6 +151,10 @@ int main(int argc, char **argv) {
   app.add_flag("--json", style.json, "print the report as JSON")->group(looking);
   app.add_flag("-q,--quiet", style.quiet, "print nothing but errors");
   app.footer(formatHelp());
-  app.callback([&] { compileAndReport(options, style); });
+  app.callback([&] {
+    options.weightsInFile = weights == "file";
+    checkKind(options);
+    compileAndReport(options, style);
+  });
   return runCommandLine(app, argc, argv);
 }

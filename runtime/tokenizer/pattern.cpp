@@ -36,8 +36,10 @@ bool Pattern::compile(std::string_view regex, std::string &error) {
     error = "the regular expression is not valid at byte " + std::to_string(offset) + ": " + messageOf(number);
     return false;
   }
+#ifndef SINTER_PCRE2_NO_JIT
   // Without JIT support this fails, and pcre2_match() interprets.
   pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);
+#endif
   return true;
 }
 

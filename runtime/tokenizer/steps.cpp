@@ -41,6 +41,11 @@ bool Steps::open(const flatbuffers::Vector<flatbuffers::Offset<tokens::Step>> &l
       error = place + "a text is not UTF-8";
       return false;
     }
+    if (!hasNormalization() && (step.kind == StepKind::nfc || step.kind == StepKind::nfd || step.kind == StepKind::nfkc ||
+                                step.kind == StepKind::nfkd || step.kind == StepKind::lowercase)) {
+      error = place + "needs Unicode's tables, and this program was built without them";
+      return false;
+    }
     bool searches = step.kind == StepKind::replace || step.kind == StepKind::split;
     if (searches && source->regex()) {
       std::string reason;

@@ -10,6 +10,9 @@
 
 namespace sinter::tokenizer {
 
+// Whether this program has what the steps that normalize or change case need (normalization.cpp).
+bool hasNormalization();
+
 bool isWhiteSpace(uint32_t code);
 // Letters, marks, digits and connectors: what \w means in a Unicode regular expression.
 bool isWordCharacter(uint32_t code);

@@ -164,7 +164,6 @@ TEST(Places, WeightsInAFileBeside) {
   TemporaryFile beside(bytes);
   sinter_parts parts = pieces.parts;
   parts.weights = nullptr;
-  parts.weights_size = 0;
   std::string path = beside.path();
   parts.weights_path = path.c_str();
   sinter_model *model = nullptr;
@@ -192,7 +191,7 @@ TEST(Places, WeightsInAFileBeside) {
   path = other.path();
   parts.weights_path = path.c_str();
   EXPECT_EQ(sinter_model_open_parts(&parts, nullptr, &model, &error), SINTER_ERROR_FORMAT);
-  EXPECT_STREQ(error.message, "linked model: the file of weights belongs to another model");
+  EXPECT_STREQ(error.message, "linked model: the weights are of another model");
 }
 
 TEST(Places, CallersMemoryForTheModel) {

@@ -1,0 +1,146 @@
+// From options to an output of any kind. The package is made first, under a temporary name, whatever becomes of it: so
+// there is one way of compiling, and what is linked was checked by the runtime's loader.
+
+#include "tools/LinkOutput.h"
+
+#include "codegen/targets/Target.h"
+#include "link/Link.h"
+#include "runtime/package_layout.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/BinaryFormat/ELF.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Signals.h"
+#include "llvm/TargetParser/Triple.h"
+
+#include <unistd.h>
+
+namespace sinter {
+
+static bool isPackage(const std::string &path) {
+  llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> start =
+      llvm::MemoryBuffer::getFileSlice(path, sizeof(kPackageMagic), 0);
+  return start && (*start)->getBuffer() == llvm::StringRef(kPackageMagic, sizeof(kPackageMagic));
+}
+
+static uint16_t elfMachine(const Target &target) {
+  switch (llvm::Triple(target.triple).getArch()) {
+  case llvm::Triple::x86_64:
+    return llvm::ELF::EM_X86_64;
+  case llvm::Triple::aarch64:
+    return llvm::ELF::EM_AARCH64;
+  case llvm::Triple::arm:
+  case llvm::Triple::thumb:
+    return llvm::ELF::EM_ARM;
+  default:
+    return llvm::ELF::EM_NONE;
+  }
+}
+
+// "all" means all of the platform's machine; what is named must be for it.
+static llvm::Expected<std::string> targetsFor(const CompileOptions &options, uint16_t machine) {
+  std::vector<const Target *> chosen;
+  std::string problem, names;
+  if (!parseTargets(options.targets, chosen, problem))
+    return llvm::createStringError(problem);
+  const bool all = options.targets == "all";
+  for (const Target *target : chosen) {
+    if (elfMachine(*target) == machine)
+      names += (names.empty() ? "" : ",") + target->name.str();
+    else if (!all)
+      return llvm::createStringError("target " + target->name.str() + " is not for " + options.platform);
+  }
+  if (names.empty())
+    return llvm::createStringError("there is no target for " + options.platform);
+  return names;
+}
+
+// Options for the package that the output is made of.
+static llvm::Expected<CompileOptions> packageOptions(const CompileOptions &options, const LinkOptions &link) {
+  llvm::Expected<uint16_t> machine = platformMachine(link.platformDirectory);
+  if (!machine)
+    return machine.takeError();
+  llvm::Expected<std::string> targets = targetsFor(options, *machine);
+  if (!targets)
+    return targets.takeError();
+  CompileOptions result = options;
+  result.targets = *targets;
+  result.output = options.output + "." + std::to_string(getpid()) + ".package.tmp";
+  return result;
+}
+
+static llvm::Error link(const CompileOptions &options, LinkOptions &how, CompileReport &report) {
+  llvm::Expected<LinkedFiles> files = linkPackage(how);
+  if (!files)
+    return files.takeError();
+  for (const std::string &file : {files->header, files->cppHeader, files->weights})
+    if (!file.empty())
+      report.furtherFiles.push_back(file);
+  uint64_t size = 0;
+  if (!llvm::sys::fs::file_size(options.output, size))
+    report.outputBytes = size;
+  return llvm::Error::success();
+}
+
+static llvm::Error run(const CompileOptions &options, Progress &progress, CompileReport &report) {
+  LinkOptions how = {};
+  how.kind = llvm::StringSwitch<OutputKind>(options.outputKind)
+                 .Case("exe", OutputKind::executable)
+                 .Case("static", OutputKind::staticLibrary)
+                 .Default(OutputKind::sharedLibrary);
+  how.output = options.output;
+  how.platformDirectory = platformsDirectory() + "/" + options.platform;
+  how.sysroot = options.sysroot;
+  how.weightsInFile = options.weightsInFile;
+  how.staticProgram = options.staticProgram;
+  how.prefix = options.symbolPrefix;
+  if (how.prefix.empty()) {
+    llvm::StringRef stem = llvm::sys::path::stem(options.output);
+    if (how.kind != OutputKind::executable)
+      stem.consume_front("lib");
+    how.prefix = prefixFor(stem);
+  }
+  if (isPackage(options.model)) {
+    how.package = options.model;
+    progress.stage("link");
+    return link(options, how, report);
+  }
+  llvm::Expected<CompileOptions> inner = packageOptions(options, how);
+  if (!inner)
+    return inner.takeError();
+  how.package = inner->output;
+  llvm::sys::RemoveFileOnSignal(inner->output);
+  std::string problem;
+  llvm::Error error = llvm::Error::success();
+  if (!compile(*inner, progress, report, problem))
+    error = llvm::joinErrors(std::move(error), llvm::createStringError(problem));
+  if (!error) {
+    progress.stage("link");
+    error = link(options, how, report);
+  }
+  unlink(inner->output.c_str());
+  llvm::sys::DontRemoveFileOnSignal(inner->output);
+  return error;
+}
+
+bool compileAndLink(const CompileOptions &options, Progress &progress, CompileReport &report, std::string &error) {
+  if (options.outputKind == "package" || !options.emit.empty() || options.output.empty())
+    return compile(options, progress, report, error);
+  if (llvm::Error failure = run(options, progress, report)) {
+    error = llvm::toString(std::move(failure));
+    return false;
+  }
+  return true;
+}
+
+std::vector<std::string> platformChoices() {
+  std::vector<std::string> names = platformNames();
+  if (auto host = llvm::find(names, hostPlatform()); host != names.end())
+    std::rotate(names.begin(), host, host + 1);
+  return names;
+}
+
+} // namespace sinter
