@@ -127,7 +127,9 @@ Expected<fb::Offset<package::Entry>> ManifestBuilder::entry(sched::FuncOp functi
 }
 
 fb::Offset<package::Cache> ManifestBuilder::cache(sched::CacheOp op) {
-  const package::ElementType element = op.getElement().isF32() ? package::ElementType::f32 : package::ElementType::f16;
+  const package::ElementType element = op.getElement().isF32()   ? package::ElementType::f32
+                                       : op.getElement().isF16() ? package::ElementType::f16
+                                                                 : package::ElementType::q8;
   return package::CreateCache(out, out.CreateString(op.getSymName().str()), element, uint32_t(op.getKvHeads()),
                               uint32_t(op.getHeadDim()), uint32_t(sched::CacheOp::kTileTokens), op.getTileBytes(),
                               uint32_t(op.getCapacity()), uint32_t(op.getWindow()));

@@ -108,7 +108,7 @@ def PlanKVCache : Pass<"sinter-plan-kv-cache", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"element", "element", "std::string", "\"f16\"", "f32 or f16">,
+    Option<"element", "element", "std::string", "\"f16\"", "f32, f16 or q8">,
     Option<"context", "context", "int64_t", "256", "tokens that a sequence may have">,
     Option<"prefillTokens", "prefill-tokens", "int64_t", "256", "tokens computed at once">,
   ];

@@ -49,7 +49,7 @@ struct PipelineFlags : PassPipelineOptions<PipelineFlags> {
   Option<std::string> format{*this, "format", llvm::cl::desc("format of the body's matrices"), llvm::cl::init("q4")};
   Option<std::string> embedFormat{*this, "embed-format",
                                   llvm::cl::desc("format of embeddings and head; empty: by the body's")};
-  Option<std::string> cacheElement{*this, "cache-element", llvm::cl::desc("f32 or f16; empty: by the body's format")};
+  Option<std::string> cacheElement{*this, "cache-element", llvm::cl::desc("f32, f16 or q8; empty: by the body's format")};
   Option<int64_t> context{*this, "context", llvm::cl::desc("tokens that a sequence may have"), llvm::cl::init(256)};
   Option<int64_t> prefillTokens{*this, "prefill-tokens", llvm::cl::desc("tokens computed at once"),
                                 llvm::cl::init(256)};

@@ -10,7 +10,7 @@ namespace sinter {
 struct PipelineOptions {
   std::string format = "q4";   // a format of dialects/Formats.h or a recipe of passes/Recipes.h
   std::string embedFormat;     // of embeddings and head; empty: a default that goes with `format`
-  std::string cacheElement;    // "f32" or "f16"; empty: f32 with f32 weights, else f16
+  std::string cacheElement;    // "f32", "f16" or "q8"; empty: f32 with f32 weights, else f16
   int64_t context = 0;         // tokens a sequence may have, > 0
   int64_t prefillTokens = 256; // tokens computed at once; capped by context
 };

@@ -4,6 +4,7 @@
 // p .. p + n - 1, its first token still reads back to p - window + 1, so window + n - 1 slots that do not alias are
 // enough, with n at most a prefill chunk. Both are rounded up to tiles of 16 tokens, the unit of the cache's layout.
 
+#include "dialects/CacheElement.h"
 #include "passes/Passes.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -27,12 +28,11 @@ struct PlanKVCache : sinter::impl::PlanKVCacheBase<PlanKVCache> {
           << static_cast<int64_t>(context) << " and " << static_cast<int64_t>(prefillTokens);
       return signalPassFailure();
     }
-    if (element != "f32" && element != "f16") {
-      getOperation().emitError("unknown cache element '") << element << "', expected f32 or f16";
+    Type elementType = cacheElementOfName(&getContext(), element);
+    if (!elementType) {
+      getOperation().emitError("unknown cache element '") << element << "', expected " << cacheElementNames();
       return signalPassFailure();
     }
-    Builder builder(&getContext());
-    Type elementType = element == "f32" ? Type(builder.getF32Type()) : Type(builder.getF16Type());
     int64_t chunk = std::min<int64_t>(prefillTokens, context);
     for (tx::CacheOp cache : getOperation().getOps<tx::CacheOp>()) {
       int64_t tokens = context;

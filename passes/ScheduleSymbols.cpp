@@ -3,6 +3,7 @@
 // of.
 
 #include "passes/ScheduleSymbols.h"
+#include "dialects/CacheElement.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -14,8 +15,6 @@ using namespace mlir;
 namespace sinter {
 
 ScheduleSymbols::ScheduleSymbols(ModuleOp module) : module(module), symbols(module), builder(module.getContext()) {}
-
-static std::string elementName(Type element) { return element.isF32() ? "f32" : "f16"; }
 
 // "layers.0.q", "layers.0.k" -> "packed.layers.0.q_k".
 static std::string weightName(ArrayAttr params) {
@@ -29,7 +28,7 @@ static std::string kernelName(kern::SpecInterface spec) {
   auto flag = [](bool set, const char *text) { return set ? std::string(text) : std::string(); };
   auto heads = [](auto attr) {
     return "_" + std::to_string(attr.getHeads()) + "_" + std::to_string(attr.getKvHeads()) + "x" +
-           std::to_string(attr.getHeadDim()) + "_" + elementName(attr.getElement()) + "_c" +
+           std::to_string(attr.getHeadDim()) + "_" + cacheElementName(attr.getElement()).str() + "_c" +
            std::to_string(attr.getCapacity()) + "_t" + std::to_string(attr.getTokensPerUnit());
   };
   std::string name =

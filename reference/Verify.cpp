@@ -86,7 +86,7 @@ static Error findBounds(const std::string &path, VerifyReport &report) {
       if (Error error = loosen(use->format()->string_view()))
         return error;
   for (const package::Cache *cache : *manifest.caches())
-    if (Error error = loosen(cache->element() == package::ElementType::f32 ? "f32" : "f16"))
+    if (Error error = loosen(package::EnumNameElementType(cache->element())))
       return error;
   return Error::success();
 }

@@ -44,11 +44,13 @@ private:
     if (cache.tile_tokens() == 0 || cache.capacity() == 0 || cache.capacity() % cache.tile_tokens())
       return damaged(model, error, "cache '%.40s' has a capacity of %u tokens in tiles of %u", name, cache.capacity(),
                      cache.tile_tokens());
-    if (cache.element() != package::ElementType::f32 && cache.element() != package::ElementType::f16)
+    if (cache.element() > package::ElementType::q8)
       return damaged(model, error, "cache '%.40s' has the unknown element type %u", name, unsigned(cache.element()));
-    uint64_t bytes = cache.element() == package::ElementType::f32 ? 4 : 2;
-    if (__builtin_mul_overflow(bytes, cache.kv_heads(), &bytes) ||
-        __builtin_mul_overflow(bytes, cache.head_dim(), &bytes) ||
+    // Of one token's key or value: codes come in quads and have a scale.
+    uint64_t bytes = cache.element() == package::ElementType::q8    ? (uint64_t(cache.head_dim()) + 3) / 4 * 4 + 4
+                     : cache.element() == package::ElementType::f16 ? uint64_t(cache.head_dim()) * 2
+                                                                    : uint64_t(cache.head_dim()) * 4;
+    if (cache.head_dim() == 0 || __builtin_mul_overflow(bytes, cache.kv_heads(), &bytes) ||
         __builtin_mul_overflow(bytes, cache.tile_tokens(), &bytes) || __builtin_mul_overflow(bytes, 2, &bytes) ||
         bytes != cache.tile_bytes() || bytes == 0 ||
         __builtin_mul_overflow(bytes, cache.capacity() / cache.tile_tokens(), &bytes))

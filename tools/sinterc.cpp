@@ -97,7 +97,7 @@ int main(int argc, char **argv) {
       ->capture_default_str();
   app.add_option("--kv", options.cacheElement,
                  "element of the key/value cache (default: f32 with f32 weights, else f16)")
-      ->check(CLI::IsMember({"f32", "f16"}));
+      ->check(CLI::IsMember({"f32", "f16", "q8"}));
 
   const std::string kind = "What is made";
   app.add_option("--output-kind", options.outputKind,

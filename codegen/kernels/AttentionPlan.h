@@ -17,10 +17,14 @@ struct AttentionPlan {
   int64_t scoreTiles, blockTiles;
   // Outputs: blockColumns x valueVectors vectors of sixteen columns of a head stay in registers.
   int64_t valueVectors;
-  // Elements of the cache in a line of 64 bytes, and whole rows of keys.
-  int64_t elementsPerLine, keyRowsPerLine;
-  // Tiles are widened to f32 in scratch first: worth it where more than one block of columns reads them.
-  bool staged;
+  // Of the cache: bytes of an element, elements of a token's value with padding, whole rows of keys in a line of 64
+  // bytes.
+  int64_t elementBytes, rowElements, keyRowsPerLine;
+  // Of coded keys: quads of columns, and how many are multiplied in one step of the loop.
+  int64_t quads, quadsPerStep;
+  // Tiles are widened to f32 in scratch first: worth it where more than one block of columns reads them. Coded keys are
+  // multiplied as they are.
+  bool staged, stagedKeys;
 
   // Every key and value is read once, straight from memory: what comes next is prefetched.
   bool streams() const { return columnBlocks == 1; }
@@ -48,9 +52,16 @@ struct AttentionPlan {
     int64_t pieces = (headVectors + most - 1) / most;
     valueVectors = (headVectors + pieces - 1) / pieces;
 
-    elementsPerLine = 64 / (spec.getElement().getIntOrFloatBitWidth() / 8);
-    keyRowsPerLine = spec.getHeadDim() % (elementsPerLine / kCacheTile) ? 1 : elementsPerLine / kCacheTile;
-    staged = columnBlocks > 1 && !spec.getElement().isF32();
+    mlir::Type element = spec.getElement();
+    elementBytes = element.getIntOrFloatBitWidth() / 8;
+    rowElements = cacheRowElements(element, spec.getHeadDim());
+    int64_t rowsPerLine = std::max<int64_t>(1, 64 / elementBytes / kCacheTile);
+    keyRowsPerLine = spec.getHeadDim() % rowsPerLine ? 1 : rowsPerLine;
+    quads = (spec.getHeadDim() + 3) / 4;
+    for (quadsPerStep = 4; quads % quadsPerStep;)
+      quadsPerStep /= 2;
+    staged = columnBlocks > 1 && !element.isF32();
+    stagedKeys = staged && !element.isInteger(8);
     // What a block's columns share stays in the first-level cache: up to 32 KiB of keys and values as f32.
     blockTiles = std::clamp<int64_t>(256 / spec.getHeadDim() / scoreTiles * scoreTiles, scoreTiles, 8);
   }

@@ -178,6 +178,16 @@ Value KernelBuilder::bitcast(Value vector, Type element) {
   return vector::BitCastOp::create(*this, vectorType(bits / element.getIntOrFloatBitWidth(), element), vector);
 }
 
+Value KernelBuilder::toBytes(Value vector) {
+  int64_t width = cast<VectorType>(vector.getType()).getNumElements();
+  return arith::TruncIOp::create(*this, vectorType(width, getI8Type()), vector);
+}
+
+Value KernelBuilder::toFloats(Value vector) {
+  int64_t width = cast<VectorType>(vector.getType()).getNumElements();
+  return arith::SIToFPOp::create(*this, vectorType(width, getF32Type()), vector);
+}
+
 Value KernelBuilder::slice(Value vector, int64_t from, int64_t width) {
   return vector::ExtractStridedSliceOp::create(*this, vector, ArrayRef<int64_t>{from}, ArrayRef<int64_t>{width},
                                                ArrayRef<int64_t>{1});

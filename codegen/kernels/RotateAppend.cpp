@@ -1,10 +1,6 @@
 // The rotate_append kernel: between the fused QKV product and attention. For every token of its unit it normalizes (if
 // the family does) and rotates the queries of one kv head's group and its key, in place, and writes key and value to
 // the cache.
-//
-// The cache holds keys with the token as the lane (attention multiplies sixteen tokens at once), so a key is scattered,
-// one element per row of its tile. That is head_dim narrow stores per token and kv head, a few hundredths of a percent
-// of a step.
 
 #include "codegen/kernels/CacheView.h"
 #include "codegen/kernels/KernelBuilder.h"
@@ -60,7 +56,7 @@ void buildRotateAppend(KernelBuilder &b, RotateAppendAttr spec) {
     return result;
   };
   RowNorm queryNorm = bindNorm(spec.getQueryNorm()), keyNorm = bindNorm(spec.getKeyNorm());
-  CacheView cache = bindCache(b, binding++, spec.getElement(), kvHeads, headDim);
+  CacheView cache(b, binding++, spec.getElement(), kvHeads, headDim);
   Value position = b.scalar(Scalar::position);
 
   auto finishHead = [&](FloatRow head, const RowNorm &norm) {
@@ -77,18 +73,12 @@ void buildRotateAppend(KernelBuilder &b, RotateAppendAttr spec) {
       });
       finishHead({qkv, t, key}, keyNorm);
 
-      Value place = b.add(position, t), slot = b.rem(place, kCacheTile), plane0 = b.index(0), plane1 = b.index(1);
+      Value place = b.add(position, t), values = b.add(key, kvHeads * headDim);
       Value tile = b.rem(b.div(place, kCacheTile), spec.getCapacity() / kCacheTile);
-      b.vectors(headDim, kLanes, [&](Value d, int64_t width) {
-        Value keys = b.load(qkv, {t, b.add(key, d)}, width);
-        if (spec.getElement() != f32)
-          keys = arith::TruncFOp::create(b, b.vectorType(width, spec.getElement()), keys);
-        for (int64_t lane = 0; lane < width; ++lane)
-          b.storeScalar(vector::ExtractOp::create(b, keys, lane), cache.keys,
-                        {tile, plane0, kvHead, b.add(d, lane), slot});
-        Value values = b.load(qkv, {t, b.add(b.add(key, kvHeads * headDim), d)}, width);
-        b.storeF32(values, cache.values, {tile, plane1, kvHead, slot, d});
-      });
+      cache.append(
+          b, tile, kvHead, b.rem(place, kCacheTile),
+          [&](Value d, int64_t width) { return b.load(qkv, {t, b.add(key, d)}, width); },
+          [&](Value d, int64_t width) { return b.load(qkv, {t, b.add(values, d)}, width); });
     });
   });
 }

@@ -96,15 +96,8 @@ void emitNormalizeRow(KernelBuilder &b, FloatRow source, int64_t width, const Ro
   });
 }
 
-// The `width` columns from `from` on, a group or what the last group has.
-static void emitQuantizeGroup(KernelBuilder &b, FloatRow source, Value from, int64_t width,
-                              const Normalizer &normalizer, const Format &format, Value group,
-                              QuantizedRow destination) {
-  auto value = [&](Value i, int64_t lanes) {
-    Value offset = b.add(from, i);
-    return normalizer.apply(b, loadRow(b, source, offset, lanes), offset);
-  };
-
+QuantizedColumns emitQuantizeColumns(KernelBuilder &b, int64_t width, function_ref<Value(Value, int64_t)> value,
+                                     function_ref<void(Value, Value)> store) {
   int64_t lanes = std::min(width, kCodeLanes);
   Value maxima = b.vectors(width, lanes, b.splat(lanes, 0.0f), [&](Value i, int64_t count, ValueRange carried) {
     Value size = b.widen(math::AbsFOp::create(b, value(i, count)), b.splat(lanes, 0.0f));
@@ -120,11 +113,23 @@ static void emitQuantizeGroup(KernelBuilder &b, FloatRow source, Value from, int
     Value scaled = b.mulf(value(i, count), b.broadcast(inverse, count));
     Value bits = b.bitcast(b.addf(scaled, b.splat(count, kRoundingFloat)), b.getI32Type());
     Value codes = arith::SubIOp::create(b, bits, b.splat(count, kRoundingBits));
-    b.store(arith::TruncIOp::create(b, b.vectorType(count, b.getI8Type()), codes), destination.codes,
-            {destination.index, b.add(from, i)});
+    store(i, codes);
     return KernelBuilder::Values{arith::AddIOp::create(b, b.widen(codes, b.splat(lanes, 0)), carried[0])};
   })[0];
-  Value sum = b.sumLanes(sums);
+  return {scale, b.sumLanes(sums)};
+}
+
+// The `width` columns from `from` on, a group or what the last group has.
+static void emitQuantizeGroup(KernelBuilder &b, FloatRow source, Value from, int64_t width,
+                              const Normalizer &normalizer, const Format &format, Value group,
+                              QuantizedRow destination) {
+  auto value = [&](Value i, int64_t lanes) {
+    Value offset = b.add(from, i);
+    return normalizer.apply(b, loadRow(b, source, offset, lanes), offset);
+  };
+  auto [scale, sum] = emitQuantizeColumns(b, width, value, [&](Value i, Value codes) {
+    b.store(b.toBytes(codes), destination.codes, {destination.index, b.add(from, i)});
+  });
 
   b.storeScalar(scale, destination.scales, {destination.index, group});
   if (format.hasZeros)

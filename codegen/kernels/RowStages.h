@@ -33,6 +33,18 @@ struct QuantizedRow {
   mlir::Value index;
 };
 
+// What quantizing some columns with one scale leaves beside the codes: x is about scale * code.
+struct QuantizedColumns {
+  mlir::Value scale; // f32
+  mlir::Value sum;   // i32, of all codes
+};
+
+// Quantizes `width` columns to codes of -127 to 127. `value(i, lanes)` is asked twice for the columns from i on, as
+// vector<lanes x f32>; `store(i, codes)` gets their codes as vector<lanes x i32>.
+QuantizedColumns emitQuantizeColumns(KernelBuilder &b, int64_t width,
+                                     llvm::function_ref<mlir::Value(mlir::Value i, int64_t lanes)> value,
+                                     llvm::function_ref<void(mlir::Value i, mlir::Value codes)> store);
+
 // destination[c] = norm(source)[c] for c < width. In place is fine. Touches nothing but the `width` columns.
 void emitNormalizeRow(KernelBuilder &b, FloatRow source, int64_t width, const RowNorm &norm, FloatRow destination);
 

@@ -1,6 +1,7 @@
 // How each kind of kernel touches its bindings, what barrier placement reasons with, and how much work it is, what
 // profiles are made of. In the order of KernAttrs.td.
 
+#include "dialects/CacheElement.h"
 #include "dialects/Formats.h"
 #include "dialects/kern/Kern.h"
 
@@ -100,7 +101,7 @@ Bindings AttentionAttr::getBindings() const {
 }
 Work AttentionAttr::getWork() const {
   Work work;
-  work.positionCacheBytes = 2 * getKvHeads() * getHeadDim() * (getElement().getIntOrFloatBitWidth() / 8);
+  work.positionCacheBytes = 2 * getKvHeads() * cacheHeadBytes(getElement(), getHeadDim()) / kCacheTile;
   work.positionMultiplyAdds = 2 * getHeads() * getHeadDim();
   work.window = getWindow();
   return work;

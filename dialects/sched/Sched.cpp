@@ -39,7 +39,7 @@ LogicalResult WeightOp::verify() {
 }
 
 int64_t CacheOp::getTileBytes() {
-  return 2 * getKvHeads() * getHeadDim() * kTileTokens * getElement().getIntOrFloatBitWidth() / 8;
+  return 2 * getKvHeads() * cacheHeadBytes(getElement(), getHeadDim());
 }
 
 LogicalResult RefOp::verifySymbolUses(SymbolTableCollection &symbols) {

@@ -11,6 +11,7 @@
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+#include "dialects/CacheElement.h"
 #include "dialects/kern/Kern.h"
 
 #include "dialects/sched/SchedDialect.h.inc"

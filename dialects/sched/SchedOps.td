@@ -61,7 +61,7 @@ def Sched_CacheOp : Sched_Op<"cache", [Symbol]> {
   }];
   let extraClassDeclaration = [{
     /// Tokens per tile of every cache.
-    static constexpr int64_t kTileTokens = 16;
+    static constexpr int64_t kTileTokens = ::sinter::kCacheTile;
     /// Bytes of one tile: keys and values of all heads for kTileTokens tokens.
     int64_t getTileBytes();
   }];

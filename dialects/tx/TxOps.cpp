@@ -1,5 +1,6 @@
 // Verifiers of the tx ops. The labels (C1), (C2) ... are those of the constraints in TxOps.td.
 
+#include "dialects/CacheElement.h"
 #include "dialects/Formats.h"
 #include "dialects/tx/Tx.h"
 
@@ -45,8 +46,8 @@ LogicalResult ParamOp::verify() {
 }
 
 LogicalResult CacheOp::verify() {
-  if (getElement() && !getElement()->isF32() && !getElement()->isF16())
-    return emitOpError("element must be f32 or f16, is ") << *getElement();
+  if (getElement() && cacheElementName(*getElement()).empty())
+    return emitOpError("element must be f32, f16 or i8, is ") << *getElement();
   if (getCapacity() && *getCapacity() <= 0)
     return emitOpError("capacity must be positive, is ") << *getCapacity();
   return success();

@@ -2,6 +2,7 @@
 
 #include "dialects/Formats.h"
 #include "dialects/kern/KernSpec.h"
+#include "test/codegen/CacheBytes.h"
 #include "test/codegen/TargetCases.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -48,7 +49,9 @@ TEST_P(Rotary, TableIsExactAtLargePositions) {
 
 struct Shape {
   int heads, kvHeads, headDim, rotaryDims, tokensPerUnit, capacity;
-  bool interleaved, half, norm;
+  bool interleaved;
+  CacheElement element;
+  bool norm;
 };
 
 std::string specOf(const Shape &s) {
@@ -56,7 +59,7 @@ std::string specOf(const Shape &s) {
   return llvm::formatv(
       "#kern.rotate_append<heads = {0}, kv_heads = {1}, head_dim = {2}, rotary_dims = {3}, style = {4}, element = {5}, "
       "capacity = {6}, tokens_per_unit = {7}{8}>",
-      s.heads, s.kvHeads, s.headDim, s.rotaryDims, s.interleaved ? "interleaved" : "half", s.half ? "f16" : "f32",
+      s.heads, s.kvHeads, s.headDim, s.rotaryDims, s.interleaved ? "interleaved" : "half", elementName(s.element),
       s.capacity, s.tokensPerUnit, s.norm ? ", query_norm = " + norm + ", key_norm = " + norm : "");
 }
 
@@ -80,13 +83,17 @@ std::vector<double> rotated(const Shape &s, const float *head, const std::vector
   return x;
 }
 
-// Tolerance: a handful of f32 operations on values below 10; an f16 cache rounds to 2^-11 of that.
+// Tolerance: a handful of f32 operations on values below 10; an f16 cache rounds to 2^-11 of that, codes to half a step,
+// of which the row's largest value has 127.
 TEST_P(Rotary, RotatesAndAppends) {
+  constexpr CacheElement f32 = CacheElement::f32, f16 = CacheElement::f16, q8 = CacheElement::q8;
   const Shape shapes[] = {
-      {4, 2, 64, 64, 1, 64, false, true, false},  {4, 2, 64, 64, 16, 64, false, true, true},
-      {6, 2, 32, 32, 16, 64, true, false, false}, {3, 3, 80, 32, 16, 64, false, true, true},
-      {2, 1, 20, 12, 4, 32, true, true, true},    {4, 4, 8, 8, 16, 64, false, false, false},
-      {2, 1, 16, 0, 16, 64, false, true, false},  {2, 2, 5, 2, 16, 64, false, false, true},
+      {4, 2, 64, 64, 1, 64, false, f16, false}, {4, 2, 64, 64, 16, 64, false, f16, true},
+      {6, 2, 32, 32, 16, 64, true, f32, false}, {3, 3, 80, 32, 16, 64, false, f16, true},
+      {2, 1, 20, 12, 4, 32, true, f16, true},   {4, 4, 8, 8, 16, 64, false, f32, false},
+      {2, 1, 16, 0, 16, 64, false, f16, false}, {2, 2, 5, 2, 16, 64, false, f32, true},
+      {4, 2, 64, 64, 1, 64, false, q8, false},  {3, 3, 80, 32, 16, 64, false, q8, true},
+      {2, 2, 22, 6, 16, 32, true, q8, true},    {2, 2, 5, 2, 16, 64, false, q8, true},
   };
   for (const Shape &s : shapes)
     for (auto [position, tokens] : {std::pair(0, 1), {13, 20}, {57, 12}, {200, 1}}) {
@@ -109,9 +116,10 @@ TEST_P(Rotary, RotatesAndAppends) {
         for (float &value : weight)
           value = normal(random);
       const std::vector<float> before = qkv.values();
-      int width = s.half ? 2 : 4, plane = s.kvHeads * s.headDim * 16;
-      Buffer<uint8_t> cache(size_t(s.capacity / 16) * 2 * plane * width, 0x77);
-      std::vector<bool> written(cache.size() / width);
+      CacheBytes layout = {s.element, s.kvHeads, s.headDim, s.capacity, nullptr};
+      Buffer<uint8_t> cache(layout.bytes(), 0x77);
+      layout.data = cache.data();
+      std::vector<bool> written(cache.size());
 
       CompiledKernel kernel(specOf(s), *GetParam());
       std::vector<void *> bindings = {qkv};
@@ -123,13 +131,21 @@ TEST_P(Rotary, RotatesAndAppends) {
       unsigned units = s.kvHeads * ((tokens + s.tokensPerUnit - 1) / s.tokensPerUnit);
       kernel.run(bindings, units, {uint64_t(tokens), uint64_t(position), 0}, 3);
 
-      auto checkCache = [&](size_t index, double expected) {
-        float value;
-        uint16_t bits;
-        memcpy(&value, &cache[index * width], width);
-        memcpy(&bits, &cache[index * width], 2);
-        ASSERT_NEAR(s.half ? halfValue(bits) : value, expected, (s.half ? 6e-4 : 2e-6) * (1 + std::abs(expected)));
-        written[index] = true;
+      auto mark = [&](size_t from, size_t bytes) { std::fill_n(written.begin() + from, bytes, true); };
+      auto checkCache = [&](int place, int plane, int head, const auto &expected) {
+        double largest = 0;
+        for (int d = 0; d < s.headDim; ++d)
+          largest = std::max(largest, std::abs(double(expected[d])));
+        for (int d = 0; d < s.headDim; ++d) {
+          double step = s.element == q8 ? 0.501 * largest / 127 : 0, share = s.element == f16 ? 6e-4 : 2e-6;
+          ASSERT_NEAR(layout.load(place, plane, head, d), expected[d], step + share * (1 + std::abs(expected[d])));
+          mark(layout.at(place, plane, head, d), s.element == f32 ? 4 : s.element == f16 ? 2 : 1);
+        }
+        if (s.element != q8)
+          return;
+        mark(layout.scaleAt(place, plane, head), 4);
+        if (plane == 0) // a key's last quad is stored whole
+          mark(layout.at(place, plane, head, (s.headDim - 1) / 4 * 4), 4);
       };
       for (int t = 0; t < tokens; ++t) {
         const float *row = &before[t * stride], *cosines = s.rotaryDims ? &table[t * tableStride] : nullptr;
@@ -138,21 +154,18 @@ TEST_P(Rotary, RotatesAndAppends) {
           for (int d = 0; d < s.headDim; ++d)
             ASSERT_NEAR(qkv[t * stride + head * s.headDim + d], expected[d], 2e-6 * (1 + std::abs(expected[d])));
         }
-        size_t place = position + t, tile = place / 16 % (s.capacity / 16) * 2 * plane, slot = place % 16;
         for (int head = 0; head < s.kvHeads; ++head) {
-          std::vector<double> key = rotated(s, row + (s.heads + head) * s.headDim, weights[1], cosines);
           const float *value = row + (s.heads + s.kvHeads + head) * s.headDim;
-          for (int d = 0; d < s.headDim; ++d) {
-            checkCache(tile + (head * s.headDim + d) * 16 + slot, key[d]);
-            checkCache(tile + plane + (head * 16 + slot) * s.headDim + d, value[d]);
+          checkCache(position + t, 0, head, rotated(s, row + (s.heads + head) * s.headDim, weights[1], cosines));
+          checkCache(position + t, 1, head, value);
+          for (int d = 0; d < s.headDim; ++d)
             EXPECT_EQ(qkv[t * stride + (s.heads + s.kvHeads + head) * s.headDim + d], value[d]);
-          }
         }
         for (int c = columns; c < stride; ++c)
           EXPECT_TRUE(std::isnan(qkv[t * stride + c])) << "wrote past the row's columns";
       }
       for (size_t i = 0; i < cache.size(); ++i)
-        if (!written[i / width])
+        if (!written[i])
           ASSERT_EQ(cache[i], 0x77) << "wrote to the cache of another position";
     }
 }

@@ -20,7 +20,7 @@ tx.param @w "m" at 0 : tensor<8x8xf32> as "q5"
 
 // -----
 
-// expected-error @+1 {{element must be f32 or f16, is 'bf16'}}
+// expected-error @+1 {{element must be f32, f16 or i8, is 'bf16'}}
 tx.cache @kv kv_heads(1) head_dim(4) window(0) element(bf16) capacity(16)
 
 // -----

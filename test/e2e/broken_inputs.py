@@ -69,7 +69,7 @@ class BrokenInputs(unittest.TestCase):
                           [tales, "-o", out, "--emit", "tx", "--verify"], [tales, "-o", out, "--emit", "tx", "--stats"],
                           [tales, "--emit", "tx", "--json"],
                           [tales, "-o", out, "--embed-quantize", "q5"], [tales, "-o", out, "--emit", "pictures"],
-                          [tales, "-o", out, "--print-ir-after", "nothing"], [tales, "-o", out, "--kv", "q8"],
+                          [tales, "-o", out, "--print-ir-after", "nothing"], [tales, "-o", out, "--kv", "q4"],
                           [tales, "-o", out, "--no-such-option"], [tales, "-o", self.folder / "absent" / "x"],
                           [tales, "-o", self.folder], [tales, "-o", "/dev/full"], [self.folder / "absent", "-o", out],
                           [self.folder, "-o", out], [harness.ROOT / "LICENSE", "-o", out], ["", "-o", out]):

@@ -113,8 +113,9 @@ class Compiling(unittest.TestCase):
         self.assertEqual([row["target"] for row in told["targets"]], ["x86-64", "x86-64-avx2"])
         told = inspect("--prefill-tokens", 16, "--target", "x86-64")
         self.assertEqual([row["max_tokens"] for row in told["entries"] if row["entry"] == "prefill"], [16])
-        wide, narrow = (inspect("--kv", kind, "--target", "x86-64")["memory"]["cache"] for kind in ("f32", "f16"))
+        wide, narrow, coded = (inspect("--kv", kind, "--target", "x86-64")["memory"]["cache"] for kind in ("f32", "f16", "q8"))
         self.assertEqual(wide, 2 * narrow)
+        self.assertEqual(coded * 2 * 32, narrow * (32 + 4))  # head_dim bytes and a scale for each head and token
         done = harness.sinterc(self.tales, "-o", path, "--context", 512, "--target", "x86-64")
         self.assertIn("trained for a context of 256", done.stderr)
 

@@ -21,8 +21,8 @@ class Perplexity(unittest.TestCase):
         cls.directory = harness.model(MODEL)
 
     def eval(self, quantize, *options):
-        return harness.sinter_json("eval", harness.package(self.directory, "--quantize", quantize), "--text", self.text,
-                                   *options)
+        return harness.sinter_json("eval", harness.package(self.directory, "--quantize", quantize, *options), "--text",
+                                   self.text)
 
     def within(self, result, share):
         self.assertEqual((result["documents"], result["tokens"]), (self.golden["documents"], self.golden["tokens"]))
@@ -36,6 +36,12 @@ class Perplexity(unittest.TestCase):
 
     def test_q4m(self):
         self.within(self.eval("q4m"), Q4M_BOUNDS[MODEL])
+
+    def test_coded_cache(self):
+        """Keys and values in 8 bits beside f32 weights, so that nothing else changes."""
+        result = self.eval("f32", "--kv", "q8")
+        print(f"{MODEL} f32 with q8 cache: perplexity {result['perplexity']:.4f} ({self.golden['perplexity']:.4f})")
+        self.within(result, 0.002)
 
     def test_q4(self):
         """Reported, with its distance from f32 on the first documents."""

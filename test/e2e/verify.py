@@ -46,6 +46,12 @@ class Verify(unittest.TestCase):
             with self.subTest(format=name):
                 self.verify(harness.random_model("tiny-llama3"), "--quantize", name, "--target", "native")
 
+    def test_coded_cache(self):
+        """In a ring, with head sizes and kv heads of other shapes."""
+        for shape in ("tiny-mistral", "tiny-untied", "tiny-qwen3"):
+            with self.subTest(shape=shape):
+                self.verify(harness.random_model(shape), "--quantize", "f32", "--kv", "q8", "--prefill-tokens", 48)
+
     def test_stored_in_16_bits(self):
         for dtype in ("f16", "bf16"):
             with self.subTest(dtype=dtype):

@@ -7,5 +7,5 @@
 module {}
 
 //--- element.mlir
-// expected-error @+1 {{unknown cache element 'bf16', expected f32 or f16}}
+// expected-error @+1 {{unknown cache element 'bf16', expected f32, f16 or q8}}
 module {}
