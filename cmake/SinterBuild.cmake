@@ -4,29 +4,31 @@ set(CMAKE_CXX_STANDARD 17)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
-set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
-set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
-set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
 
 # What the compiler puts into linkable outputs, per platform: the runtime as one object, programs to put packages behind.
 # sinterc looks for it beside itself, in ../lib/sinter/PLATFORM, in a build folder as in an installation.
-set(SINTER_PLATFORM "${CMAKE_LIBRARY_ARCHITECTURE}")
+if(NOT SINTER_PLATFORM)
+  set(SINTER_PLATFORM "${CMAKE_LIBRARY_ARCHITECTURE}")
+endif()
 if(NOT SINTER_PLATFORM)
   set(SINTER_PLATFORM "${CMAKE_SYSTEM_PROCESSOR}-linux-gnu")
 endif()
-set(SINTER_PLATFORM_DIR ${CMAKE_BINARY_DIR}/lib/sinter/${SINTER_PLATFORM})
+set(SINTER_PLATFORM_DIR ${PROJECT_BINARY_DIR}/lib/sinter/${SINTER_PLATFORM})
 
 find_program(SINTER_CCACHE ccache)
 if(SINTER_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # Relative paths and pch_defines let a second clone of the tree hit the cache of the first.
-  set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${SINTER_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()
 
 find_program(SINTER_LLD NAMES ld.lld-22 ld.lld)
-if(SINTER_LLD)
+if(SINTER_LLD AND CMAKE_CXX_COMPILER_ID STREQUAL Clang)
   add_link_options(--ld-path=${SINTER_LLD})
 endif()
 
@@ -34,7 +36,7 @@ add_compile_options(-Wall -Wextra -Wno-unused-parameter -fvisibility=hidden)
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>)
 # Debian's interpreter, which python3-numpy belongs to.
 set(SINTER_PYTHON /usr/bin/python3)
-include_directories(${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+include_directories(${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
 if(SINTER_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
@@ -78,9 +80,9 @@ endfunction()
 
 # LLVM's and MLIR's headers, read once: they are most of what a file of the compiler takes to compile.
 if(SINTER_BUILD_COMPILER)
-  file(WRITE ${CMAKE_BINARY_DIR}/mlir_headers.cpp.new "// Gives the precompiled headers a target of their own.\n")
-  file(COPY_FILE ${CMAKE_BINARY_DIR}/mlir_headers.cpp.new ${CMAKE_BINARY_DIR}/mlir_headers.cpp ONLY_IF_DIFFERENT)
-  add_library(sinter_mlir_headers STATIC ${CMAKE_BINARY_DIR}/mlir_headers.cpp)
+  file(WRITE ${PROJECT_BINARY_DIR}/mlir_headers.cpp.new "// Gives the precompiled headers a target of their own.\n")
+  file(COPY_FILE ${PROJECT_BINARY_DIR}/mlir_headers.cpp.new ${PROJECT_BINARY_DIR}/mlir_headers.cpp ONLY_IF_DIFFERENT)
+  add_library(sinter_mlir_headers STATIC ${PROJECT_BINARY_DIR}/mlir_headers.cpp)
   sinter_uses_mlir(sinter_mlir_headers)
   target_precompile_headers(sinter_mlir_headers PRIVATE
     <mlir/Bytecode/BytecodeOpInterface.h> <mlir/Dialect/Arith/IR/Arith.h> <mlir/Dialect/Func/IR/FuncOps.h>

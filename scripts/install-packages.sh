@@ -8,7 +8,7 @@ build=(
   clang-22 lld-22 llvm-22-dev libmlir-22-dev mlir-22-tools liblld-22-dev zlib1g-dev libzstd-dev
   libflatbuffers-dev flatbuffers-compiler libeigen3-dev libcli11-dev nlohmann-json3-dev libpcre2-dev libutf8proc-dev
 )
-test=(llvm-22-tools libclang-rt-22-dev libgtest-dev python3-numpy binutils)
+test=(llvm-22-tools libclang-rt-22-dev libgtest-dev python3-numpy binutils pkgconf)
 
 case "${1:-}" in
   build) wanted=("${build[@]}") ;;

@@ -28,6 +28,7 @@ struct CompileOptions {
   std::string platform;               // what it is to run on, a name of platformChoices()
   std::string symbolPrefix;           // of libraries; empty: made of the output's name
   std::string sysroot;                // where libc is found
+  std::string depfile;                // where the files that the output was made of are listed, for build systems
   bool weightsInFile = false;
   bool staticProgram = false;
 };

@@ -3,6 +3,7 @@
 
 #include "tools/LinkOutput.h"
 
+#include "codegen/PackageWriter.h"
 #include "codegen/targets/Target.h"
 #include "link/Link.h"
 #include "runtime/package_layout.h"
@@ -126,14 +127,60 @@ static llvm::Error run(const CompileOptions &options, Progress &progress, Compil
   return error;
 }
 
-bool compileAndLink(const CompileOptions &options, Progress &progress, CompileReport &report, std::string &error) {
-  if (options.outputKind == "package" || !options.emit.empty() || options.output.empty())
-    return compile(options, progress, report, error);
-  if (llvm::Error failure = run(options, progress, report)) {
-    error = llvm::toString(std::move(failure));
-    return false;
+// Makefile syntax: blanks and # are escaped by \, $ by itself.
+static std::string escaped(llvm::StringRef path) {
+  std::string result;
+  for (char c : path) {
+    if (c == ' ' || c == '#')
+      result += '\\';
+    if (c == '$')
+      result += '$';
+    result += c;
   }
-  return true;
+  return result;
+}
+
+// Everything in the model's directory counts: a file that appears (shards, a tokenizer) changes what is compiled.
+static llvm::Error writeDepfile(const CompileOptions &options) {
+  std::vector<std::string> inputs;
+  if (llvm::sys::fs::is_directory(options.model)) {
+    std::error_code error;
+    for (llvm::sys::fs::directory_iterator entry(options.model, error), end; !error && entry != end;
+         entry.increment(error))
+      if (llvm::sys::fs::is_regular_file(entry->path()))
+        inputs.push_back(entry->path());
+    if (error)
+      return llvm::createStringError(error, "%s: cannot be listed", options.model.c_str());
+    llvm::sort(inputs);
+  }
+  inputs.push_back(options.model);
+  std::string text = escaped(options.output) + ":";
+  for (const std::string &input : inputs)
+    text += " \\\n  " + escaped(input);
+  text += "\n";
+  llvm::Expected<PackageWriter> file = PackageWriter::create(options.depfile);
+  if (!file)
+    return file.takeError();
+  if (llvm::Error error =
+          file->write(llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(text.data()), text.size())))
+    return error;
+  return file->finish();
+}
+
+bool compileAndLink(const CompileOptions &options, Progress &progress, CompileReport &report, std::string &error) {
+  llvm::Error failure = llvm::Error::success();
+  if (options.outputKind == "package" || !options.emit.empty() || options.output.empty()) {
+    if (!compile(options, progress, report, error))
+      failure = llvm::joinErrors(std::move(failure), llvm::createStringError(error));
+  } else {
+    failure = llvm::joinErrors(std::move(failure), run(options, progress, report));
+  }
+  if (!failure && !options.depfile.empty())
+    failure = writeDepfile(options);
+  if (!failure)
+    return true;
+  error = llvm::toString(std::move(failure));
+  return false;
 }
 
 std::vector<std::string> platformChoices() {

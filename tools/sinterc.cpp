@@ -63,6 +63,8 @@ static void checkKind(const CompileOptions &options) {
     throw Failure("--output-kind " + kind + " needs -o FILE and no --emit");
   if (kind != "package" && options.platform.empty())
     throw Failure("no platform's runtime is installed beside sinterc: only packages can be made");
+  if (!options.depfile.empty() && (options.output.empty() || !options.emit.empty()))
+    throw Failure("--depfile needs -o FILE and no --emit");
   if (options.staticProgram && kind != "exe")
     throw Failure("--static is for --output-kind exe");
   if (!library && (options.weightsInFile || !options.symbolPrefix.empty()))
@@ -132,6 +134,10 @@ int main(int argc, char **argv) {
   app.add_flag("--static", options.staticProgram, "an exe with libc inside")->group(kind);
   app.add_option("--sysroot", options.sysroot, "where a shared library finds the C library (default: this system)")
       ->type_name("DIR")
+      ->group(kind);
+
+  app.add_option("--depfile", options.depfile, "list the files that the output is made of, for make and ninja")
+      ->type_name("FILE")
       ->group(kind);
 
   const std::string looking = "Checking and looking inside";
