@@ -52,6 +52,7 @@ private:
   template <typename Op> Expected<Op> onlyOp(StringRef what);
   Expected<package::Binding> place(mlir::Value operand);
   Expected<package::Binding> roleBuffer(sched::Role role, mlir::MemRefType *type = nullptr);
+  bool hasBuffer(sched::Role role);
   Expected<fb::Offset<package::Entry>> entry(sched::FuncOp function);
   Expected<fb::Offset<package::Dispatch>> dispatch(sched::DispatchOp op);
   fb::Offset<package::Cache> cache(sched::CacheOp op);
@@ -59,6 +60,7 @@ private:
   fb::Offset<package::Work> work(kern::SpecInterface spec);
   fb::Offset<package::Yardstick> yardstick(kern::YardstickAttr spec, uint16_t kernel);
   fb::Offset<package::Model> model();
+  Expected<fb::Offset<package::Encoder>> encoder(const std::optional<mlir::MemRefType> &output);
 
   const PackageContents &contents;
   const PackageLayout &layout;
@@ -172,6 +174,11 @@ fb::Offset<package::Model> ManifestBuilder::model() {
                               generation, out.CreateVector(uses));
 }
 
+bool ManifestBuilder::hasBuffer(sched::Role role) {
+  mlir::ModuleOp module = contents.module;
+  return any_of(module.getOps<sched::BufferOp>(), [&](sched::BufferOp buffer) { return buffer.getRole() == role; });
+}
+
 Expected<package::Binding> ManifestBuilder::roleBuffer(sched::Role role, mlir::MemRefType *type) {
   mlir::ModuleOp module = contents.module;
   for (sched::BufferOp buffer : module.getOps<sched::BufferOp>())
@@ -181,6 +188,25 @@ Expected<package::Binding> ManifestBuilder::roleBuffer(sched::Role role, mlir::M
       return arenaRange(buffer, buffer.getOffset(), buffer.getType());
     }
   return createStringError("the module has no sched.buffer for " + sched::stringifyRole(role));
+}
+
+// `output`: of the head's buffer, if there is a head.
+Expected<fb::Offset<package::Encoder>> ManifestBuilder::encoder(const std::optional<mlir::MemRefType> &output) {
+  if (!contents.info.encoder)
+    return fb::Offset<package::Encoder>();
+  const EncoderInfo &info = *contents.info.encoder;
+  std::optional<package::Binding> types;
+  if (hasBuffer(sched::Role::types)) {
+    Expected<package::Binding> buffer = roleBuffer(sched::Role::types);
+    if (!buffer)
+      return buffer.takeError();
+    types = *buffer;
+  }
+  const int64_t stride = output ? output->getShape().back() : kern::rowStride(contents.info.hidden);
+  fb::Offset<fb::String> pooling = out.CreateString(info.pooling);
+  fb::Offset<fb::Vector<fb::Offset<fb::String>>> labels = out.CreateVectorOfStrings(info.labels);
+  return package::CreateEncoder(out, package::Task(info.task), uint32_t(info.outputWidth), uint32_t(stride), pooling,
+                                info.unit, types ? &*types : nullptr, uint32_t(info.types), labels);
 }
 
 Expected<std::vector<uint8_t>> ManifestBuilder::build() {
@@ -221,9 +247,22 @@ Expected<std::vector<uint8_t>> ManifestBuilder::build() {
   mlir::MemRefType hiddenType;
   Expected<package::Binding> tokens = roleBuffer(sched::Role::tokens);
   Expected<package::Binding> hidden = roleBuffer(sched::Role::hidden, &hiddenType);
-  Expected<package::Binding> logits = roleBuffer(sched::Role::logits);
-  if (!tokens || !hidden || !logits)
-    return joinErrors(joinErrors(tokens.takeError(), hidden.takeError()), logits.takeError());
+  if (!tokens || !hidden)
+    return joinErrors(tokens.takeError(), hidden.takeError());
+  // Only an encoder may do without a head.
+  std::optional<package::Binding> logits;
+  std::optional<mlir::MemRefType> logitsType;
+  if (hasBuffer(sched::Role::logits) || !contents.info.encoder) {
+    mlir::MemRefType type;
+    Expected<package::Binding> buffer = roleBuffer(sched::Role::logits, &type);
+    if (!buffer)
+      return buffer.takeError();
+    logits = *buffer;
+    logitsType = type;
+  }
+  Expected<fb::Offset<package::Encoder>> encoderFacts = encoder(logitsType);
+  if (!encoderFacts)
+    return encoderFacts.takeError();
 
   fb::Offset<fb::String> compiler = out.CreateString("sinter " SINTER_VERSION);
   fb::Offset<fb::String> chatTemplate = contents.chatTemplate.empty() ? 0 : out.CreateString(contents.chatTemplate);
@@ -240,7 +279,8 @@ Expected<std::vector<uint8_t>> ManifestBuilder::build() {
   out.Finish(package::CreateManifest(out, compiler, facts, uint32_t(plan.getContext()), &weights,
                                      layout.weightsChecksum, &tokenizer, tokenizerChecksum, chatTemplate,
                                      *plan.getArenaBytes(), names, codeList, cacheList, entryList, &*tokens, &*hidden,
-                                     uint32_t(hiddenType.getShape().back()), &*logits, workList, yardstickList));
+                                     uint32_t(hiddenType.getShape().back()), logits ? &*logits : nullptr, workList, yardstickList,
+                                     *encoderFacts));
   return std::vector<uint8_t>(out.GetBufferPointer(), out.GetBufferPointer() + out.GetSize());
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,22 @@ struct GenerationDefaults { // negative: the files say nothing
   int topK = -1;
 };
 
+// What an encoder's head makes of the hidden rows.
+enum class EncoderTask : uint8_t {
+  embed,    // one vector
+  classify, // one row of logits
+  tag,      // logits for each token
+};
+
+struct EncoderInfo {
+  EncoderTask task = EncoderTask::embed;
+  int64_t outputWidth = 0;         // of the vector, or labels
+  std::string pooling;             // "mean", "first", "last", "max"
+  bool unit = false;               // vectors have length 1
+  int64_t types = 0;               // token types; 0: the model has none
+  std::vector<std::string> labels; // [outputWidth], but for embeddings
+};
+
 struct ModelInfo {
   std::string name;           // last part of the directory's name
   std::string family;         // "llama", "qwen3", ...
@@ -22,6 +39,7 @@ struct ModelInfo {
   int32_t bos = -1;           // -1: none
   std::vector<uint32_t> eos;  // ascending, without duplicates
   GenerationDefaults generation;
+  std::optional<EncoderInfo> encoder; // none: a decoder
 };
 
 } // namespace sinter

@@ -5,6 +5,7 @@
 #include "frontend/Config.h"
 
 #include "frontend/ConfigReader.h"
+#include "frontend/EncoderFamilies.h"
 #include "frontend/InputFile.h"
 #include "frontend/Json.h"
 
@@ -148,7 +149,8 @@ bool readConfig(const std::string &directory, Config &config, std::string &error
     return false;
   config.family = findFamily(modelType);
   if (!config.family) {
-    reader.fail("model_type", "family " + quote(modelType) + " is not supported, expected one of " + familyNames());
+    reader.fail("model_type", "family " + quote(modelType) + " is not supported, expected one of " + familyNames() + ", " +
+                                  encoderFamilyNames());
     return false;
   }
   checkArchitectures(*config.family, reader);

@@ -17,7 +17,8 @@ struct ImportedModel {
 
 // Reads config.json, generation_config.json and the headers of the safetensors files of a Hugging Face directory. Weights
 // are not read. Params are named without the family's prefix and suffix: "embed", "layers.3.q", "layers.3.gate", "norm",
-// "lm_head"; caches "kv.3". The add that ends a layer carries the attribute tap = "layers.3". A tied head uses @embed.
+// "lm_head"; caches "kv.3". The op that ends a layer carries the attribute tap = "layers.3". A tied head uses @embed.
+// Encoders have no caches, and info.encoder says what @forward returns.
 llvm::Expected<ImportedModel> importHuggingFace(const std::string &directory, mlir::MLIRContext &context);
 
 } // namespace sinter

@@ -4,6 +4,7 @@
 #include "dialects/tx/Tx.h"
 #include "frontend/Decoder.h"
 #include "frontend/DecoderBuilder.h"
+#include "frontend/EncoderBuilder.h"
 #include "frontend/Frontend.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -27,6 +28,13 @@ static std::string modelName(const std::string &directory) {
   return llvm::sys::path::filename(real).str();
 }
 
+static uint64_t elementsOf(const std::vector<int64_t> &shape) {
+  uint64_t elements = 1;
+  for (int64_t extent : shape)
+    elements *= static_cast<uint64_t>(extent);
+  return elements;
+}
+
 static ModelInfo describe(const std::string &directory, const Config &config, const GenerationDefaults &generation,
                           const std::vector<DecoderParam> &params) {
   ModelInfo info;
@@ -36,16 +44,65 @@ static ModelInfo describe(const std::string &directory, const Config &config, co
   info.hidden = config.hidden;
   info.layers = config.layers;
   info.trainedContext = config.context;
-  for (const DecoderParam &param : params) {
-    uint64_t elements = 1;
-    for (int64_t extent : param.shape)
-      elements *= static_cast<uint64_t>(extent);
-    info.parameters += elements;
-  }
+  for (const DecoderParam &param : params)
+    info.parameters += elementsOf(param.shape);
   info.bos = config.bos ? static_cast<int32_t>(*config.bos) : -1;
   info.eos = config.eos;
   info.generation = generation;
   return info;
+}
+
+static bool bindEncoder(const Encoder &encoder, const std::string &directory, std::vector<Checkpoint> &checkpoints,
+                        std::vector<EncoderTensor> &bound, std::string &error) {
+  // The model's own checkpoint, then those of the products behind it. Entries stay where they are: no reallocation.
+  checkpoints.resize(1 + encoder.denses.size());
+  auto bind = [&](const std::vector<DecoderParam> &params, const Checkpoint &checkpoint) {
+    std::vector<const TensorEntry *> tensors;
+    if (!bindParams(params, checkpoint, tensors, error))
+      return false;
+    for (size_t i = 0; i < params.size(); ++i)
+      bound.push_back({params[i], tensors[i], checkpoint.path(*tensors[i])});
+    return true;
+  };
+  if (!openCheckpoint(directory, checkpoints[0], error) ||
+      !bind(encoderParams(encoder, checkpoints[0]), checkpoints[0]))
+    return false;
+  for (size_t i = 0; i < encoder.denses.size(); ++i) {
+    const EncoderDense &dense = encoder.denses[i];
+    if (dense.directory.empty())
+      continue;
+    std::vector<DecoderParam> params = {{dense.name, dense.tensor + ".weight", {dense.outputs, dense.inputs}}};
+    if (dense.bias)
+      params.push_back({dense.name + "_bias", dense.tensor + ".bias", {dense.outputs}});
+    if (!openCheckpoint(dense.directory, checkpoints[i + 1], error) || !bind(params, checkpoints[i + 1]))
+      return false;
+  }
+  return true;
+}
+
+static llvm::Expected<ImportedModel> importEncoder(const std::string &directory, MLIRContext &context) {
+  std::string error;
+  Encoder encoder;
+  std::vector<Checkpoint> checkpoints;
+  std::vector<EncoderTensor> tensors;
+  if (!readEncoder(directory, encoder, error) || !bindEncoder(encoder, directory, checkpoints, tensors, error))
+    return asError(error);
+  context.loadDialect<tx::TxDialect, func::FuncDialect>();
+  ImportedModel model;
+  model.module = buildEncoder(encoder, tensors, context);
+  ModelInfo &info = model.info;
+  info.name = modelName(directory);
+  info.family = std::string(encoder.family->modelType);
+  info.vocab = encoder.vocab;
+  info.hidden = encoder.hidden;
+  info.layers = encoder.layers;
+  info.trainedContext = encoder.context();
+  for (const EncoderTensor &tensor : tensors)
+    info.parameters += elementsOf(tensor.param.shape);
+  info.encoder = encoder.info;
+  if (failed(verify(*model.module)))
+    return asError(directory + ": the imported program does not verify; please report this");
+  return model;
 }
 
 llvm::Expected<ImportedModel> importHuggingFace(const std::string &path, MLIRContext &context) {
@@ -57,6 +114,11 @@ llvm::Expected<ImportedModel> importHuggingFace(const std::string &path, MLIRCon
     return asError(directory + ": expected a directory with config.json and model.safetensors");
 
   std::string error;
+  const std::string type = readModelType(directory, error);
+  if (!error.empty())
+    return asError(error);
+  if (findEncoderFamily(type))
+    return importEncoder(directory, context);
   Config config;
   GenerationDefaults generation;
   Decoder decoder;

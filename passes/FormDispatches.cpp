@@ -1,4 +1,4 @@
-// In: tx functions @prefill, @decode and @head, quantized, fused, caches planned. Out: sched functions, lists of
+// In: tx functions @prefill, @decode and @head, or @encode and @head, quantized, fused, caches planned. Out: sched functions, lists of
 // dispatches over buffers; the tx.params stay, since the packer reads weights through them.
 //
 // One tx op becomes one dispatch, or two: with many tokens, a product whose rows must first be normalized or quantized
@@ -8,6 +8,9 @@
 // The residual stream stays in one buffer: a product with a residual adds to it in place where nothing reads the old
 // rows afterwards. The stream that an entry returns lives in the @hidden buffer from its first op on, so nothing is
 // copied.
+//
+// In an encoder, a norm's rows are both the input of the next product and the residual behind it: one dispatch leaves
+// them normalized in place and quantized beside.
 
 #include "dialects/Formats.h"
 #include "passes/Passes.h"
@@ -39,6 +42,9 @@ kern::NormSpecAttr specOf(tx::NormAttr norm) {
               : kern::NormSpecAttr();
 }
 
+// Query tokens per unit of full attention: as many as the widest target works on at once.
+constexpr int64_t kFullTokensPerUnit = 32;
+
 // What entries share.
 struct Shared {
   ScheduleSymbols symbols;
@@ -59,23 +65,38 @@ private:
   LogicalResult shareStorage();
   void formRopeTables();
   LogicalResult form(tx::EmbedOp op);
+  LogicalResult form(tx::EmbedSumOp op);
   LogicalResult form(tx::NormOp op);
   LogicalResult form(tx::LinearOp op);
   LogicalResult form(tx::RotateAppendOp op);
   LogicalResult form(tx::AttentionOp op);
+  LogicalResult formFull(tx::AttentionOp op);
+  LogicalResult form(tx::SliceOp op);
+  LogicalResult form(tx::PoolOp op);
+  LogicalResult form(tx::UnitOp op);
 
   Value buffer(Value value);
-  Value alloc(Type element, int64_t columns);
+  Value alloc(Type element, int64_t columns) { return alloc(element, maxTokens, columns); }
+  Value alloc(Type element, int64_t rows, int64_t columns);
+  kern::TableAttr table(FlatSymbolRefAttr param, int64_t begin);
+  Value biasTable(tx::AttentionOp op);
   Value ref(FlatSymbolRefAttr symbol, MemRefType type);
   LogicalResult bindToModule(Value value, sched::Role role);
   Value matrix(ArrayAttr params, bool interleave = false);
   Value vector(ArrayAttr params, int64_t add = 0, bool interleave = false);
   void addNorm(SmallVectorImpl<Value> &bindings, tx::NormAttr norm);
   SmallVector<Value> rows(Value input, tx::NormAttr norm, StringRef quantize);
+  SmallVector<Value> codes(int64_t columns, StringAttr format);
+  std::optional<StringRef> formatOf(tx::LinearOp op) { return shared.symbols.param(op.getWeights()[0]).getFormat(); }
   void dispatch(Operation *from, kern::SpecInterface spec, ValueRange bindings, int64_t units, int64_t tokensPerUnit);
 
   bool single() const { return maxTokens == 1; }
   int64_t tokensPerUnit() const { return single() ? 1 : kTokensPerUnit; }
+  // Of values: whether they have one row whatever the number of tokens.
+  bool single(Value value) const {
+    return single() || cast<RankedTensorType>(value.getType()).getDimSize(0) == 1;
+  }
+  int64_t perToken(Value value) const { return single() || !single(value) ? 1 : 0; }
   bool isHidden(Value value) {
     return value == func.getArgument(0) && cast<RankedTensorType>(value.getType()).getRank() == 2;
   }
@@ -88,6 +109,8 @@ private:
   DenseMap<Value, Value> buffers;        // first value -> its buffer
   DenseMap<Attribute, Value> refs;       // symbol -> its sched.ref
   DenseMap<Attribute, Value> ropeTables; // rope -> its table
+  DenseMap<Attribute, Value> biasTables; // relative bias -> its table
+  DenseMap<std::pair<Value, Attribute>, SmallVector<Value>> quantized; // rows, format -> codes, scales, sums
 };
 
 LogicalResult Entry::form() {
@@ -103,13 +126,13 @@ LogicalResult Entry::form() {
   for (Operation &op : func.front()) {
     LogicalResult formed =
         TypeSwitch<Operation *, LogicalResult>(&op)
-            .Case<tx::EmbedOp, tx::NormOp, tx::LinearOp, tx::RotateAppendOp, tx::AttentionOp>(
-                [&](auto tx) { return form(tx); })
+            .Case<tx::EmbedOp, tx::EmbedSumOp, tx::NormOp, tx::LinearOp, tx::SliceOp, tx::RotateAppendOp,
+                  tx::AttentionOp, tx::PoolOp, tx::UnitOp>([&](auto tx) { return form(tx); })
             .Case([](func::ReturnOp) { return success(); })
             .Default([](Operation *other) {
               return other->emitOpError(
-                  "has no kernel: supported are tx.embed, tx.norm of whole rows, tx.linear, "
-                  "tx.rotate_append and tx.attention, which the fusion passes make of the other ops");
+                  "has no kernel: supported are tx.embed, tx.embed_sum, tx.norm of whole rows, tx.linear, "
+                  "tx.rotate_append, tx.attention, tx.pool and tx.unit, which the fusion passes make of the other ops");
             });
     if (failed(formed))
       return failure();
@@ -124,6 +147,8 @@ LogicalResult Entry::check() {
     return func.emitOpError("must return one value that it computes");
   if (func.getNumArguments() == 0 || !isa<RankedTensorType>(func.getArgument(0).getType()))
     return func.emitOpError("must take token ids or hidden rows as its first argument");
+  if (func->hasAttr("tx.every_row"))
+    return success();
   for (Operation &op : func.front())
     for (Value operand : op.getOperands())
       if (isHidden(operand) && !isa<tx::LinearOp>(op))
@@ -142,17 +167,25 @@ LogicalResult Entry::shareStorage() {
     if (tx::RotateAppendOp rotate = dyn_cast<tx::RotateAppendOp>(op))
       storage[rotate.getQuery()] = storage.lookup(rotate.getQkv());
     tx::LinearOp linear = dyn_cast<tx::LinearOp>(op);
-    Value residual = linear ? linear.getResidual() : Value();
-    if (!residual || !residual.getDefiningOp() || linear.getInput() == residual)
+    tx::NormOp norm = dyn_cast<tx::NormOp>(op);
+    Value before = linear ? linear.getResidual() : norm && !norm.getGroup() ? norm.getInput() : Value();
+    if (!before || !before.getDefiningOp() || isa<tx::SliceOp>(before.getDefiningOp()) ||
+        (linear && linear.getInput() == before))
       continue;
-    bool isLastUse = llvm::all_of(residual.getUsers(),
-                                  [&](Operation *user) { return user == linear || user->isBeforeInBlock(linear); });
+    bool isLastUse = llvm::all_of(before.getUsers(),
+                                  [&](Operation *user) { return user == &op || user->isBeforeInBlock(&op); });
     if (isLastUse)
-      storage[linear] = storage.lookup(residual);
+      storage[op.getResult(0)] = storage.lookup(before);
   }
   // The argument, and what the function returns with all that shares its place, are in buffers of the module.
   Value argument = func.getArgument(0), returned = func.front().getTerminator()->getOperand(0);
   storage[argument] = argument;
+  for (Value other : func.getArguments().drop_front())
+    if (isa<RankedTensorType>(other.getType())) {
+      storage[other] = other;
+      if (failed(bindToModule(other, sched::Role::types)))
+        return failure();
+    }
   sched::Role from = isHidden(argument) ? sched::Role::hidden : sched::Role::tokens;
   sched::Role to = isHidden(argument) ? sched::Role::logits : sched::Role::hidden;
   return success(succeeded(bindToModule(argument, from)) && succeeded(bindToModule(storage.lookup(returned), to)));
@@ -176,8 +209,36 @@ LogicalResult Entry::form(tx::EmbedOp op) {
     return op.emitOpError("must embed the ids of the step");
   tx::ParamOp table = shared.symbols.param(op.getTableAttr());
   kern::EmbedAttr spec = kern::EmbedAttr::get(builder.getContext(), table.getTensorType().getDimSize(0), width(op),
-                                              *table.getFormat(), op.getScaleAttr());
+                                              *table.getFormat(), op.getScaleAttr(), kern::TableAttr(), kern::TableAttr());
   dispatch(op, spec, {buffer(op.getIds()), matrix(builder.getArrayAttr(op.getTableAttr())), buffer(op)}, 1, 1);
+  return success();
+}
+
+// Empty without a param.
+kern::TableAttr Entry::table(FlatSymbolRefAttr param, int64_t begin) {
+  if (!param)
+    return {};
+  tx::ParamOp table = shared.symbols.param(param);
+  return kern::TableAttr::get(builder.getContext(), table.getTensorType().getDimSize(0), *table.getFormat(), begin);
+}
+
+LogicalResult Entry::form(tx::EmbedSumOp op) {
+  if (op.getIds() != func.getArgument(0))
+    return op.emitOpError("must embed the ids of the step");
+  tx::ParamOp tokens = shared.symbols.param(op.getTableAttr());
+  kern::TableAttr positions = table(op.getPositionsAttr(), op.getBegin()), types = table(op.getTypesAttr(), 0);
+  if (positions && maxTokens > positions.getRows() - positions.getBegin())
+    return op.emitOpError("has positions for ") << positions.getRows() - positions.getBegin()
+                                                << " tokens, but a step may have " << maxTokens;
+  SmallVector<Value> bindings = {buffer(op.getIds()), matrix(builder.getArrayAttr(op.getTableAttr()))};
+  if (positions)
+    bindings.push_back(matrix(builder.getArrayAttr(op.getPositionsAttr())));
+  if (types)
+    bindings.append({buffer(op.getTypeIds()), matrix(builder.getArrayAttr(op.getTypesAttr()))});
+  bindings.push_back(buffer(op));
+  kern::EmbedAttr spec = kern::EmbedAttr::get(builder.getContext(), tokens.getTensorType().getDimSize(0), width(op),
+                                              *tokens.getFormat(), op.getScaleAttr(), positions, types);
+  dispatch(op, spec, bindings, 1, 1);
   return success();
 }
 
@@ -187,15 +248,45 @@ LogicalResult Entry::form(tx::NormOp op) {
   SmallVector<Value> bindings = {buffer(op.getInput())};
   addNorm(bindings, op.getNorm());
   bindings.push_back(buffer(op));
-  dispatch(op, kern::RowsAttr::get(builder.getContext(), width(op), specOf(op.getNorm()), StringAttr()), bindings, 1,
-           1);
+  StringAttr format;
+  for (Operation *user : op->getUsers())
+    if (tx::LinearOp linear = dyn_cast<tx::LinearOp>(user); linear && linear.getInput() == op && !linear.getNorm())
+      if (findFormat(*formatOf(linear))->isQuantized() && !single(op))
+        format = builder.getStringAttr(*formatOf(linear));
+  if (format) {
+    SmallVector<Value> outputs = codes(width(op), format);
+    llvm::append_range(bindings, outputs);
+    quantized[{op.getResult(), format}] = outputs;
+  }
+  dispatch(op, kern::RowsAttr::get(builder.getContext(), width(op), specOf(op.getNorm()), format, /*keep=*/!!format),
+           bindings, 1, perToken(op));
+  return success();
+}
+
+// Read by the full attention that it is for.
+LogicalResult Entry::form(tx::SliceOp op) {
+  for (Operation *user : op->getUsers())
+    if (tx::AttentionOp attention = dyn_cast<tx::AttentionOp>(user); !attention || attention.getPosition())
+      return op.emitOpError("has no kernel: it must fuse into tx.rotate_append or be read by full attention");
+  return success();
+}
+
+LogicalResult Entry::form(tx::PoolOp op) {
+  dispatch(op, kern::PoolAttr::get(builder.getContext(), width(op), op.getPooling()),
+           {buffer(op.getInput()), buffer(op)}, llvm::divideCeil(width(op), kTileRows), 0);
+  return success();
+}
+
+LogicalResult Entry::form(tx::UnitOp op) {
+  dispatch(op, kern::UnitAttr::get(builder.getContext(), width(op)), {buffer(op.getInput()), buffer(op)}, 1,
+           perToken(op));
   return success();
 }
 
 LogicalResult Entry::form(tx::LinearOp op) {
   const Format &format = *findFormat(*shared.symbols.param(op.getWeights()[0]).getFormat());
   tx::NormAttr norm = op.getNormAttr();
-  bool prepares = norm || format.isQuantized(), fused = prepares && single();
+  bool prepares = norm || format.isQuantized(), fused = prepares && single(op.getInput());
 
   SmallVector<Value> bindings;
   if (prepares && !fused)
@@ -213,8 +304,9 @@ LogicalResult Entry::form(tx::LinearOp op) {
 
   kern::LinearAttr spec = kern::LinearAttr::get(builder.getContext(), width(op), width(op.getInput()), format.name,
                                                 fused, fused ? specOf(norm) : kern::NormSpecAttr(), op.getGluAttr(),
-                                                op.getBiases().has_value(), !!op.getResidual(), single(),
-                                                /*row_from_scalar=*/isHidden(op.getInput()));
+                                                op.getActAttr(), op.getBiases().has_value(), !!op.getResidual(),
+                                                single(op.getInput()),
+                                                /*row_from_scalar=*/isHidden(op.getInput()) && single());
   dispatch(op, spec, bindings, llvm::divideCeil(width(op), kTileRows), 0);
   return success();
 }
@@ -243,7 +335,46 @@ LogicalResult Entry::form(tx::RotateAppendOp op) {
   return success();
 }
 
+// The distances' biases, once per step for all layers that share them.
+Value Entry::biasTable(tx::AttentionOp op) {
+  tx::RelativeBiasAttr relative = op.getRelativeAttr();
+  Value &table = biasTables[relative];
+  if (!table) {
+    table = alloc(builder.getF32Type(), op.getHeads(), kern::rowStride(2 * maxTokens + 32));
+    kern::RelativeBiasAttr spec =
+        kern::RelativeBiasAttr::get(builder.getContext(), op.getHeads(), relative.getThresholds(), maxTokens);
+    dispatch(func, spec, {matrix(builder.getArrayAttr(relative.getTable())), table}, op.getHeads(), 0);
+  }
+  return table;
+}
+
+LogicalResult Entry::formFull(tx::AttentionOp op) {
+  SmallVector<Value> bindings;
+  SmallVector<int64_t> strides, columns;
+  for (Value rows : {op.getQuery(), op.getKeys(), op.getValues()}) {
+    tx::SliceOp slice = rows.getDefiningOp<tx::SliceOp>();
+    Value whole = slice ? slice.getInput() : rows;
+    bindings.push_back(buffer(whole));
+    strides.push_back(kern::rowStride(width(whole)));
+    columns.push_back(slice ? slice.getBegin() : 0);
+  }
+  if (op.getMask())
+    bindings.push_back(buffer(op.getMask()));
+  if (op.getRelative())
+    bindings.push_back(biasTable(op));
+  bindings.push_back(buffer(op));
+  int64_t tokens = std::min(kFullTokensPerUnit, maxTokens);
+  kern::FullAttentionAttr spec = kern::FullAttentionAttr::get(
+      builder.getContext(), op.getHeads(), op.getKvHeads(), op.getHeadDim(), op.getScaleAttr(),
+      builder.getDenseI64ArrayAttr(strides), builder.getDenseI64ArrayAttr(columns), !!op.getMask(),
+      op.getRelative().has_value(), maxTokens, tokens);
+  dispatch(op, spec, bindings, op.getKvHeads(), tokens);
+  return success();
+}
+
 LogicalResult Entry::form(tx::AttentionOp op) {
+  if (!op.getPosition())
+    return formFull(op);
   tx::RotateAppendOp rotate = op.getQuery().getDefiningOp<tx::RotateAppendOp>();
   if (!rotate || op.getQuery() != rotate.getQuery() || op.getKeys() != rotate.getKeys() ||
       op.getValues() != rotate.getValues())
@@ -263,12 +394,12 @@ Value Entry::buffer(Value value) {
   Value first = storage.lookup(value);
   Value &buffer = buffers[first];
   if (!buffer)
-    buffer = alloc(builder.getF32Type(), kern::rowStride(width(first)));
+    buffer = alloc(builder.getF32Type(), single(first) ? 1 : maxTokens, kern::rowStride(width(first)));
   return buffer;
 }
 
-Value Entry::alloc(Type element, int64_t columns) {
-  return sched::AllocOp::create(builder, func.getLoc(), MemRefType::get({maxTokens, columns}, element), IntegerAttr());
+Value Entry::alloc(Type element, int64_t rows, int64_t columns) {
+  return sched::AllocOp::create(builder, func.getLoc(), MemRefType::get({rows, columns}, element), IntegerAttr());
 }
 
 Value Entry::ref(FlatSymbolRefAttr symbol, MemRefType type) {
@@ -278,13 +409,14 @@ Value Entry::ref(FlatSymbolRefAttr symbol, MemRefType type) {
   return ref;
 }
 
-// Puts a value into the module's buffer of a role: @tokens and @hidden have room for the largest step, @logits for one
-// row.
+// Puts a value into the module's buffer of a role: all have room for the largest step, but @logits for one row where
+// there is no more.
 LogicalResult Entry::bindToModule(Value value, sched::Role role) {
   MemRefType type = MemRefType::get({shared.prefillTokens}, builder.getI32Type());
-  if (role != sched::Role::tokens)
-    type = MemRefType::get({role == sched::Role::logits ? 1 : shared.prefillTokens, kern::rowStride(width(value))},
-                           builder.getF32Type());
+  if (cast<RankedTensorType>(value.getType()).getRank() == 2)
+    type = MemRefType::get(
+        {role == sched::Role::logits && single(value) ? 1 : shared.prefillTokens, kern::rowStride(width(value))},
+        builder.getF32Type());
   sched::BufferOp buffer = shared.symbols.buffer(role, type);
   if (buffer.getType() != type)
     return func.emitOpError("needs @") << buffer.getSymName() << " to be " << type << ", another entry needs "
@@ -311,21 +443,31 @@ void Entry::addNorm(SmallVectorImpl<Value> &bindings, tx::NormAttr norm) {
 
 // A pass over the rows of a product's input: normalized if there is a norm, quantized if there is a format.
 SmallVector<Value> Entry::rows(Value input, tx::NormAttr norm, StringRef quantize) {
+  StringAttr format = quantize.empty() ? StringAttr() : builder.getStringAttr(quantize);
+  if (format && !norm)
+    if (auto known = quantized.find({input, format}); known != quantized.end())
+      return known->second;
   SmallVector<Value> bindings = {buffer(input)}, outputs;
   addNorm(bindings, norm);
   int64_t columns = width(input);
-  if (quantize.empty()) {
+  if (format)
+    outputs = codes(columns, format);
+  else
     outputs = {alloc(builder.getF32Type(), kern::rowStride(columns))};
-  } else {
-    const Format &format = *findFormat(quantize);
-    Type sums = format.hasZeros ? Type(builder.getF32Type()) : Type(builder.getI32Type());
-    outputs = {alloc(builder.getI8Type(), format.paddedColumns(columns)),
-               alloc(builder.getF32Type(), format.groups(columns)), alloc(sums, format.groups(columns))};
-  }
   llvm::append_range(bindings, outputs);
-  StringAttr format = quantize.empty() ? StringAttr() : builder.getStringAttr(quantize);
-  dispatch(func, kern::RowsAttr::get(builder.getContext(), columns, specOf(norm), format), bindings, 1, 1);
+  dispatch(func, kern::RowsAttr::get(builder.getContext(), columns, specOf(norm), format, /*keep=*/false), bindings, 1,
+           1);
+  if (format && !norm)
+    quantized[{input, format}] = outputs;
   return outputs;
+}
+
+// Room for quantized rows: codes, scales, sums.
+SmallVector<Value> Entry::codes(int64_t columns, StringAttr name) {
+  const Format &format = *findFormat(name.getValue());
+  Type sums = format.hasZeros ? Type(builder.getF32Type()) : Type(builder.getI32Type());
+  return {alloc(builder.getI8Type(), format.paddedColumns(columns)),
+          alloc(builder.getF32Type(), format.groups(columns)), alloc(sums, format.groups(columns))};
 }
 
 // Adds a dispatch. If `from` is tapped, so is the dispatch's output.

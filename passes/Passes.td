@@ -77,6 +77,31 @@ def FuseResidual : Pass<"sinter-fuse-residual", "::mlir::ModuleOp"> {
   }];
 }
 
+def FuseActivation : Pass<"sinter-fuse-activation", "::mlir::ModuleOp"> {
+  let summary = "fuse an activation into the product before it";
+  let description = [{
+    ```mlir
+    %h = tx.linear %x [@w] bias [@b] : tensor<?x64xf32> -> tensor<?x96xf32>
+    %y = tx.activate gelu %h : tensor<?x96xf32>
+    // becomes
+    %y = tx.linear %x [@w] bias [@b] act gelu : tensor<?x64xf32> -> tensor<?x96xf32>
+    ```
+  }];
+}
+
+def FuseEmbeddings : Pass<"sinter-fuse-embeddings", "::mlir::ModuleOp"> {
+  let summary = "fuse the embeddings of tokens, positions and types that are added to one another";
+  let description = [{
+    ```mlir
+    %e = tx.embed %ids @embed : tensor<?xi32> -> tensor<?x64xf32>
+    %p = tx.position_embed %ids @positions from 0 : tensor<?xi32> -> tensor<?x64xf32>
+    %x = tx.add %e, %p : tensor<?x64xf32>
+    // becomes
+    %x = tx.embed_sum %ids @embed positions @positions from 0 : tensor<?xi32> -> tensor<?x64xf32>
+    ```
+  }];
+}
+
 def FuseRotateAppend : Pass<"sinter-fuse-rotate-append", "::mlir::ModuleOp"> {
   let summary = "fuse what lies between the Q, K, V product and attention";
   let description = [{
@@ -115,7 +140,7 @@ def PlanKVCache : Pass<"sinter-plan-kv-cache", "::mlir::ModuleOp"> {
 }
 
 def SplitEntries : Pass<"sinter-split-entries", "::mlir::ModuleOp"> {
-  let summary = "split @forward into @prefill, @decode and @head";
+  let summary = "split @forward into @prefill, @decode and @head, or @encode and @head";
   let description = [{
     ```mlir
     func.func @forward(%ids: tensor<?xi32>, %pos: index) -> tensor<?x256xf32> {
@@ -134,8 +159,13 @@ def SplitEntries : Pass<"sinter-split-entries", "::mlir::ModuleOp"> {
       return %y : tensor<?x256xf32>
     }
     ```
+    Without a position the program is an encoder: there is one @encode for up to `context` tokens, and its @head, which
+    reads every hidden row, is marked `tx.every_row`.
   }];
-  let options = [Option<"prefillTokens", "prefill-tokens", "int64_t", "256", "largest number of tokens of @prefill">];
+  let options = [
+    Option<"prefillTokens", "prefill-tokens", "int64_t", "256", "largest number of tokens of @prefill">,
+    Option<"context", "context", "int64_t", "256", "largest number of tokens of @encode">,
+  ];
 }
 
 //===-- sched: when and where ------------------------------------------------------------------------------------===//

@@ -26,13 +26,15 @@ void buildPipeline(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createFuseProjections());
   // Only now does each norm have one user.
   passes.addPass(createFuseNorm());
+  passes.addPass(createFuseActivation());
   passes.addPass(createFuseResidual());
+  passes.addPass(createFuseEmbeddings());
   passes.addPass(createFuseRotateAppend());
   passes.addPass(createPlanKVCache({cacheElement(options), options.context, options.prefillTokens}));
 
   // When: from one function to the entries of a schedule.
   int64_t chunk = std::min(options.prefillTokens, options.context);
-  passes.addPass(createSplitEntries({chunk}));
+  passes.addPass(createSplitEntries({chunk, options.context}));
   passes.addPass(createFormDispatches({options.context}));
 
   // Where: barriers last, since what shares memory must not overlap in time.

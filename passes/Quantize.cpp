@@ -40,6 +40,12 @@ public:
             mark(sibling, recipe.attention);
     });
     module.walk([&](tx::EmbedOp op) { formats[op.getTableAttr().getAttr()] = recipe.embed; });
+    module.walk([&](tx::PositionEmbedOp op) { formats[op.getTableAttr().getAttr()] = recipe.embed; });
+    // Biases of attention are small tables that scores come from directly.
+    module.walk([&](tx::AttentionOp op) {
+      if (op.getRelative())
+        formats[op.getRelative()->getTable().getAttr()] = "f32";
+    });
     module.walk([&](func::ReturnOp op) {
       for (Value result : op.getOperands())
         if (tx::LinearOp head = result.getDefiningOp<tx::LinearOp>())

@@ -35,16 +35,18 @@ static std::string kernelName(kern::SpecInterface spec) {
       TypeSwitch<Attribute, std::string>(spec)
           .Case([&](kern::EmbedAttr embed) {
             return "embed_" + std::to_string(embed.getVocab()) + "x" + std::to_string(embed.getWidth()) + "_" +
-                   embed.getFormat().str();
+                   embed.getFormat().str() + flag(!!embed.getPositions(), "_positions") +
+                   flag(!!embed.getTypes(), "_types");
           })
           .Case([&](kern::RowsAttr rows) {
             return "rows_" + std::to_string(rows.getWidth()) + flag(!!rows.getNorm(), "_norm") +
-                   (rows.getQuantize() ? "_" + rows.getQuantize().str() : "");
+                   (rows.getQuantize() ? "_" + rows.getQuantize().str() : "") + flag(rows.getKeep(), "_keep");
           })
           .Case([&](kern::LinearAttr linear) {
             return "linear_" + std::to_string(linear.getRows()) + "x" + std::to_string(linear.getColumns()) + "_" +
                    linear.getFormat().str() + flag(!!linear.getNorm(), "_norm") +
                    (linear.getGlu() ? "_" + tx::stringifyActivation(linear.getGlu().getValue()).str() : "") +
+                   (linear.getAct() ? "_" + tx::stringifyActivation(linear.getAct().getValue()).str() : "") +
                    flag(linear.getBias(), "_bias") + flag(linear.getResidual(), "_residual") +
                    flag(linear.getSingle() && !linear.getRowFromScalar(), "_single") +
                    flag(linear.getRowFromScalar(), "_row");
@@ -60,6 +62,16 @@ static std::string kernelName(kern::SpecInterface spec) {
             return "attention" + heads(attention) +
                    (attention.getWindow() ? "_w" + std::to_string(attention.getWindow()) : std::string());
           })
+          .Case([&](kern::FullAttentionAttr full) {
+            return "full_attention_" + std::to_string(full.getHeads()) + "_" + std::to_string(full.getKvHeads()) + "x" +
+                   std::to_string(full.getHeadDim()) + flag(full.getMask(), "_mask") +
+                   flag(full.getRelative(), "_relative");
+          })
+          .Case([&](kern::RelativeBiasAttr bias) { return "relative_bias_" + std::to_string(bias.getHeads()); })
+          .Case([&](kern::PoolAttr pool) {
+            return "pool_" + tx::stringifyPooling(pool.getPooling()).str() + "_" + std::to_string(pool.getWidth());
+          })
+          .Case([&](kern::UnitAttr unit) { return "unit_" + std::to_string(unit.getWidth()); })
           .Default([](Attribute) { return "kernel"; });
   // A symbol without quotes: "q4-64" has a character that names may not have.
   for (char &c : name)

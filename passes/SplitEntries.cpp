@@ -1,5 +1,6 @@
-// In: @forward, from tokens to logits. Out: the three functions that the runtime calls: @prefill and @decode turn
-// tokens into hidden rows, many at once or one; @head turns one hidden row into logits.
+// In: @forward, from tokens to logits. Out: the functions that the runtime calls. Of a decoder, which knows the position
+// of its tokens: @prefill and @decode turn tokens into hidden rows, many at once or one; @head turns one hidden row into
+// logits. Of an encoder: @encode turns all tokens of a text into hidden rows, and @head reads all of these.
 //
 // The cut is after the last tapped value, the last layer's output. A prompt's logits are wanted for its last token
 // only, and head is often the largest single product of a small model: apart, it runs once per prompt instead of once
@@ -34,8 +35,12 @@ struct SplitEntries : sinter::impl::SplitEntriesBase<SplitEntries> {
     Operation *tapped = findCut(forward);
     if (!tapped)
       return signalPassFailure();
-    addBody(forward, tapped, "prefill", prefillTokens);
-    addBody(forward, tapped, "decode", 1);
+    if (llvm::any_of(forward.getArgumentTypes(), llvm::IsaPred<IndexType>)) {
+      addBody(forward, tapped, "prefill", prefillTokens);
+      addBody(forward, tapped, "decode", 1);
+    } else {
+      addBody(forward, tapped, "encode", context);
+    }
     if (failed(addHead(forward, tapped)))
       return signalPassFailure();
     forward.erase();
@@ -58,13 +63,19 @@ struct SplitEntries : sinter::impl::SplitEntriesBase<SplitEntries> {
     return tapped;
   }
 
-  // @head(hidden) -> logits: the ops after the cut, which may read nothing else.
+  // @head(hidden) -> logits: the ops after the cut, which may read nothing else. An encoder whose hidden rows are all that
+  // is wanted has none.
   LogicalResult addHead(func::FuncOp forward, Operation *tapped) {
     Value hidden = tapped->getResult(0);
+    bool isEncoder = llvm::none_of(forward.getArgumentTypes(), llvm::IsaPred<IndexType>);
+    if (isEncoder && llvm::equal(forward.front().getTerminator()->getOperands(), tapped->getResults()))
+      return success();
     OpBuilder builder(forward);
     func::FuncOp head = func::FuncOp::create(builder, forward.getLoc(), "head",
                                              builder.getFunctionType({hidden.getType()}, forward.getResultTypes()));
-    head->setAttr(kMaxTokens, builder.getI64IntegerAttr(1));
+    head->setAttr(kMaxTokens, builder.getI64IntegerAttr(isEncoder ? context : 1));
+    if (isEncoder)
+      head->setAttr("tx.every_row", builder.getUnitAttr());
     Block *entry = head.addEntryBlock();
     builder.setInsertionPointToStart(entry);
     IRMapping mapping;

@@ -38,6 +38,7 @@ struct Evaluator::State {
 
   Error run(tx::EmbedOp op);
   Error run(tx::PositionEmbedOp op);
+  Error run(tx::EmbedSumOp op);
   Error run(tx::NormOp op);
   Error run(tx::LinearOp op);
   Error run(tx::SliceOp op);
@@ -88,6 +89,27 @@ Error Evaluator::State::run(tx::PositionEmbedOp op) {
   std::vector<uint32_t> places(ids.lookup(op.getIds()).size());
   std::iota(places.begin(), places.end(), uint32_t(op.getBegin()));
   return weights.gather(op.getTableAttr(), places, values[op.getResult()]);
+}
+
+Error Evaluator::State::run(tx::EmbedSumOp op) {
+  Rows result, part;
+  if (Error error = weights.gather(op.getTableAttr(), ids.lookup(op.getIds()), result))
+    return error;
+  result *= op.getScale().convertToFloat();
+  if (op.getPositions()) {
+    std::vector<uint32_t> places(result.rows());
+    std::iota(places.begin(), places.end(), uint32_t(op.getBegin()));
+    if (Error error = weights.gather(op.getPositionsAttr(), places, part))
+      return error;
+    result += part;
+  }
+  if (op.getTypes()) {
+    if (Error error = weights.gather(op.getTypesAttr(), ids.lookup(op.getTypeIds()), part))
+      return error;
+    result += part;
+  }
+  values[op.getResult()] = std::move(result);
+  return Error::success();
 }
 
 Error Evaluator::State::run(tx::NormOp op) {
@@ -257,7 +279,7 @@ Error Evaluator::State::run(tx::RotateAppendOp op) {
 
 Error Evaluator::State::runAny(mlir::Operation *op) {
   return TypeSwitch<mlir::Operation *, Error>(op)
-      .Case<tx::EmbedOp, tx::PositionEmbedOp, tx::NormOp, tx::LinearOp, tx::SliceOp, tx::AddOp, tx::ActivateOp,
+      .Case<tx::EmbedOp, tx::PositionEmbedOp, tx::EmbedSumOp, tx::NormOp, tx::LinearOp, tx::SliceOp, tx::AddOp, tx::ActivateOp,
             tx::GluOp, tx::RopeOp, tx::CacheAppendOp, tx::AttentionOp, tx::PoolOp, tx::UnitOp, tx::RotateAppendOp>([&](auto typed) { return run(typed); })
       .Default([](mlir::Operation *other) {
         return createStringError("reference: cannot evaluate " + other->getName().getStringRef() +

@@ -1,6 +1,7 @@
 // A package against the specification. The tokens go through the package as a user's would: a prompt in prefill steps,
 // then one by one through decode, so that both schedules are measured. The outputs of layers come from the runtime's
-// observer and the evaluator's taps, which carry the same names.
+// observer and the evaluator's taps, which carry the same names. An encoder takes all tokens at once; its outputs are
+// compared as vectors.
 
 #include "reference/Verify.h"
 
@@ -124,6 +125,28 @@ static void comparePredictions(const Rows &expected, const Rows &actual, VerifyR
   report.top1Agreement = double(agreed) / double(std::max<int64_t>(report.positions, 1));
 }
 
+static Error runEncoder(const std::string &path, sinter_session *session, ArrayRef<uint32_t> ids, Observed &observed) {
+  sinter_set_observer(session, observeLayer, &observed);
+  sinter_encoding encoding;
+  if (sinter_encode(session, ids.data(), nullptr, ids.size(), &encoding) != SINTER_OK)
+    return createStringError(path + ": " + sinter_session_error(session));
+  observed.logits.resize(encoding.output_rows, encoding.output_width);
+  for (uint64_t row = 0; row < encoding.output_rows; ++row)
+    observed.logits.row(row) = Eigen::Map<const Eigen::RowVectorXf>(encoding.output + row * encoding.output_stride,
+                                                                    encoding.output_width);
+  return Error::success();
+}
+
+static double smallestCosine(const Rows &expected, const Rows &actual) {
+  double smallest = 1;
+  for (int64_t t = 0; t < expected.rows(); ++t) {
+    const Eigen::RowVectorXd a = expected.row(t).cast<double>(), b = actual.row(t).cast<double>();
+    const double cosine = a.dot(b) / std::max(a.norm() * b.norm(), 1e-30);
+    smallest = cosine >= smallest ? smallest : cosine; // written so that NaN stays
+  }
+  return smallest;
+}
+
 Expected<VerifyReport> verifyPackage(const std::string &packagePath, const std::string &isa,
                                      mlir::ModuleOp specification, tx::ParamReader &reader, ArrayRef<uint32_t> ids) {
   if (ids.empty())
@@ -150,12 +173,16 @@ Expected<VerifyReport> verifyPackage(const std::string &packagePath, const std::
   if (Error error = findBounds(packagePath, report))
     return std::move(error);
   Observed observed{ids.size(), {}, Rows::Zero(ids.size(), info.vocab)};
-  if (Error error = runPackage(packagePath, session, ids, observed))
+  sinter_encoder_info encoder;
+  report.encoder = sinter_model_get_encoder(model, &encoder) == SINTER_OK;
+  if (Error error = report.encoder ? runEncoder(packagePath, session, ids, observed)
+                                   : runPackage(packagePath, session, ids, observed))
     return std::move(error);
 
   Error missing = Error::success();
   Evaluator evaluator(specification, reader);
-  Expected<Rows> expected = evaluator.forward(ids, [&](StringRef name, const Rows &rows) {
+  const std::vector<uint32_t> types(report.encoder ? ids.size() : 0, 0);
+  Expected<Rows> expected = evaluator.forward(ids, types, [&](StringRef name, const Rows &rows) {
     auto found = observed.layers.find(name);
     if (found != observed.layers.end() && found->second.cols() == rows.cols())
       report.layers.push_back(compare(name, rows, found->second));
@@ -169,12 +196,17 @@ Expected<VerifyReport> verifyPackage(const std::string &packagePath, const std::
   }
   if (!expected)
     return expected.takeError();
-  if (expected->cols() != int64_t(info.vocab))
-    return createStringError(packagePath + ": has " + Twine(info.vocab) + " logits, the model " +
+  if (expected->cols() != observed.logits.cols() || expected->rows() != observed.logits.rows())
+    return createStringError(packagePath + ": has " + Twine(observed.logits.cols()) + " logits, the model " +
                              Twine(expected->cols()));
 
-  report.logits = compare("logits", *expected, observed.logits);
-  comparePredictions(*expected, observed.logits, report);
+  report.logits = compare(report.encoder ? "output" : "logits", *expected, observed.logits);
+  if (report.encoder) {
+    report.positions = int64_t(ids.size());
+    report.cosine = smallestCosine(*expected, observed.logits);
+  } else {
+    comparePredictions(*expected, observed.logits, report);
+  }
   report.passed = report.klMean <= report.klBound && report.logits.relative <= report.errorBound &&
                   all_of(report.layers, [&](const LayerError &layer) { return layer.relative <= report.errorBound; });
   return report;

@@ -19,6 +19,8 @@ struct VerifyReport {
   LayerError logits;
   double klMean = 0, klMax = 0;    // nats, KL(reference || compiled), over positions
   double top1Agreement = 0;        // share of positions with the same most likely token
+  bool encoder = false;            // `logits` are what the encoder's head gives, and there are no predictions to compare
+  double cosine = 1;               // of an encoder: the smallest between rows of the reference and of the package
   int64_t positions = 0;
   double klBound = 0, errorBound = 0;
   bool passed = false;

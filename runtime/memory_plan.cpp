@@ -61,12 +61,14 @@ sinter_status sinter::runtime::planSession(const sinter_model *model, const sint
   layout->threads = layout->threads < kMostThreads ? layout->threads : kMostThreads;
 
   uint64_t dispatches = 0, bindings = 0;
-  for (const package::Entry *entry : {model->prefill, model->decode, model->head}) {
+  for (const package::Entry *entry : {model->prefill, model->decode, model->head, model->encode}) {
+    if (!entry)
+      continue;
     dispatches += count(entry->dispatches());
     for (uint32_t i = 0; i < count(entry->dispatches()); ++i)
       bindings += count(entry->dispatches()->Get(i)->bindings());
   }
-  uint32_t vocab = manifest.model()->vocab();
+  uint32_t vocab = model->encode ? 0 : manifest.model()->vocab(); // encoders sample nothing
 
   Stack block;
   block.place(1, sizeof(sinter_session));

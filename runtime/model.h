@@ -32,7 +32,8 @@ struct sinter_model {
   const uint8_t *instructions;       // [code->range().size()], executable
   bool codeCopied;                   // `instructions` are pages of our own
 
-  const sinter::package::Entry *prefill, *decode, *head;
+  // Of a decoder the first three, of an encoder `encode` and mostly `head`; else null.
+  const sinter::package::Entry *prefill, *decode, *head, *encode;
 };
 
 namespace sinter::runtime {
@@ -61,6 +62,11 @@ sinter_status checkPackage(sinter_model *model, sinter_error *error);
 sinter_status checkCode(const sinter_model *model, const package::Code *code, sinter_error *error);
 // Offsets and sizes of everything dispatches bind, against the spaces they lie in; fills prefill, decode and head.
 sinter_status checkSchedule(sinter_model *model, sinter_error *error);
+
+// Most tokens of one step.
+inline uint32_t mostTokens(const sinter_model *model) {
+  return (model->encode ? model->encode : model->prefill)->max_tokens();
+}
 
 // Most units a dispatch can have in a step of its entry.
 inline uint64_t unitsFor(const package::Grid &grid, uint64_t tokens) {

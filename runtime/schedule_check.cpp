@@ -62,7 +62,7 @@ private:
   // Enough room for the whole context, or for a window and the tokens of one step before it moves on.
   sinter_status checkCapacity(const package::Cache &cache) {
     uint64_t needed = manifest.context();
-    uint64_t ring = uint64_t(cache.window()) + model->prefill->max_tokens() - 1;
+    uint64_t ring = uint64_t(cache.window()) + mostTokens(model) - 1;
     if (cache.window() && ring < needed)
       needed = ring;
     if (cache.capacity() < needed)
@@ -75,11 +75,19 @@ private:
     const struct {
       const char *name;
       const package::Entry **entry;
-    } wanted[] = {{"prefill", &model->prefill}, {"decode", &model->decode}, {"head", &model->head}};
+      bool ofDecoder, ofEncoder, needed;
+    } wanted[] = {{"prefill", &model->prefill, true, false, true},
+                  {"decode", &model->decode, true, false, true},
+                  {"head", &model->head, true, true, !manifest.encoder()},
+                  {"encode", &model->encode, false, true, true}};
     for (const auto &want : wanted) {
+      if (manifest.encoder() ? !want.ofEncoder : !want.ofDecoder)
+        continue;
       for (const package::Entry *entry : *manifest.entries())
         if (sameText(entry->name()->c_str(), want.name))
           *want.entry = entry;
+      if (!*want.entry && !want.needed)
+        continue;
       if (!*want.entry)
         return damaged(model, error, "the manifest has no entry '%s'", want.name);
       if ((*want.entry)->max_tokens() == 0 || (*want.entry)->max_tokens() > uint32_t(INT32_MAX))
@@ -178,12 +186,39 @@ private:
     if (manifest.hidden_stride() < manifest.model()->hidden())
       return damaged(model, error, "hidden rows of %u floats are %u floats apart", manifest.model()->hidden(),
                      manifest.hidden_stride());
-    uint32_t tokens = model->prefill->max_tokens();
+    uint32_t tokens = mostTokens(model);
     if (sinter_status status = checkBuffer("tokens", manifest.tokens(), tokens))
       return status;
     if (sinter_status status = checkBuffer("hidden rows", manifest.hidden(), hiddenFloats(tokens)))
       return status;
+    if (const package::Encoder *encoder = manifest.encoder())
+      return checkEncoder(*encoder, tokens);
     return checkBuffer("logits", manifest.logits(), manifest.model()->vocab());
+  }
+
+  sinter_status checkEncoder(const package::Encoder &encoder, uint32_t tokens) {
+    if (encoder.task() > package::Task::tag)
+      return damaged(model, error, "an encoder of the unknown task %u", unsigned(encoder.task()));
+    if (encoder.types() && encoder.type_count() == 0)
+      return damaged(model, error, "an encoder with ids of token types but no types");
+    if (encoder.types())
+      if (sinter_status status = checkBuffer("token types", encoder.types(), tokens))
+        return status;
+    if (count(encoder.labels()) && count(encoder.labels()) != encoder.output_width())
+      return damaged(model, error, "%u labels for outputs of %u", count(encoder.labels()), encoder.output_width());
+    if (encoder.output_width() == 0 || encoder.output_stride() < encoder.output_width())
+      return damaged(model, error, "output rows of %u floats are %u floats apart", encoder.output_width(),
+                     encoder.output_stride());
+    if (!model->head) // the hidden rows are the output
+      return encoder.output_width() == manifest.model()->hidden() && encoder.output_stride() == manifest.hidden_stride()
+                 ? SINTER_OK
+                 : damaged(model, error, "without a head outputs are %u wide, hidden rows %u", encoder.output_width(),
+                           manifest.model()->hidden());
+    // The head reads hidden rows for as many tokens as were encoded.
+    if (model->head->max_tokens() < tokens)
+      return damaged(model, error, "the head takes %u tokens, encode %u", model->head->max_tokens(), tokens);
+    uint64_t rows = encoder.task() == package::Task::tag ? tokens : 1;
+    return checkBuffer("outputs", manifest.logits(), (rows - 1) * encoder.output_stride() + encoder.output_width());
   }
 
   sinter_model *model;

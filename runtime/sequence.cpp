@@ -11,6 +11,9 @@ namespace {
 
 sinter_status checkTokens(sinter_session *session, const uint32_t *ids, size_t count) {
   uint32_t vocab = session->sampler.vocab;
+  if (session->model->encode)
+    return fail(&session->error, SINTER_ERROR_UNSUPPORTED, "%s is an encoder: it does not continue texts",
+                session->model->label);
   if (!ids || count == 0)
     return fail(&session->error, SINTER_ERROR_ARGUMENT, "at least one token is needed");
   if (count > session->context - session->position)

@@ -36,11 +36,22 @@ public:
       uint64_t bytes = cacheBytes(*manifest.caches()->Get(i), layout.context);
       start += (bytes + kBlockAlignment - 1) / kBlockAlignment * kBlockAlignment;
     }
-    session->prefill = resolve(*model->prefill);
-    session->decode = resolve(*model->decode);
-    session->head = resolve(*model->head);
+    const struct {
+      const package::Entry *entry;
+      Schedule *schedule;
+    } entries[] = {{model->prefill, &session->prefill},
+                   {model->decode, &session->decode},
+                   {model->head, &session->head},
+                   {model->encode, &session->encode}};
+    for (const auto &row : entries)
+      if (row.entry)
+        *row.schedule = resolve(*row.entry);
     session->tokens = static_cast<int32_t *>(address(*manifest.tokens()));
-    session->logits = static_cast<const float *>(address(*manifest.logits()));
+    session->hidden = static_cast<const float *>(address(*manifest.hidden()));
+    if (model->head)
+      session->logits = static_cast<const float *>(address(*manifest.logits()));
+    if (manifest.encoder() && manifest.encoder()->types())
+      session->types = static_cast<int32_t *>(address(*manifest.encoder()->types()));
 
     session->observer.width = manifest.model()->hidden();
     session->observer.stride = manifest.hidden_stride();

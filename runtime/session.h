@@ -16,9 +16,11 @@ struct sinter_session {
   bool hasLogits;    // `logits` belong to the last token
   uint32_t *history; // [context], the sequence
 
-  sinter::runtime::Schedule prefill, decode, head;
+  sinter::runtime::Schedule prefill, decode, head, encode;
   int32_t *tokens;     // in the arena, [tokens of a step]
-  const float *logits; // in the arena, [vocab]
+  int32_t *types;      // in the arena, [tokens of a step]; null: the model has no token types
+  const float *hidden; // in the arena, [tokens of a step][stride]
+  const float *logits; // in the arena, [vocab], or the output of an encoder's head
 
   sinter::runtime::Observer observer;
   sinter::runtime::Profiler profiler;

@@ -238,6 +238,42 @@ typedef int (*sinter_token_callback)(void *user, uint32_t id);
 SINTER_API sinter_status sinter_generate(sinter_session *session, uint32_t max_tokens, int ignore_eos,
                                          sinter_token_callback callback, void *user, uint32_t *generated);
 
+/* ---- Encoders ---------------------------------------------------------------------------------------------------- */
+
+typedef enum sinter_task {
+  SINTER_EMBED = 0,    /* one vector for a text */
+  SINTER_CLASSIFY = 1, /* one row of logits, one for each label */
+  SINTER_TAG = 2       /* such a row for each token */
+} sinter_task;
+
+typedef struct sinter_encoder_info {
+  sinter_task task;
+  uint32_t output_width; /* floats of a vector, or labels */
+  uint32_t tokens;       /* most tokens of a text */
+  uint32_t types;        /* token types; 0: the model has none */
+  const char *pooling;   /* "mean", "first", "last", "max", or "": how a vector is made of the hidden rows */
+  int unit;              /* vectors have length 1 */
+} sinter_encoder_info;
+/* SINTER_ERROR_UNSUPPORTED if the model is not an encoder. */
+SINTER_API sinter_status sinter_model_get_encoder(const sinter_model *model, sinter_encoder_info *info);
+/* The label of logit `index`, owned by the model; NULL if there is none. */
+SINTER_API const char *sinter_model_label(const sinter_model *model, uint32_t index);
+
+/* What became of a text; all of it belongs to the session and is valid until its next call. */
+typedef struct sinter_encoding {
+  const float *hidden;     /* [tokens][hidden_stride], of which the first sinter_model_info.hidden floats count */
+  const float *output;     /* [output_rows][output_stride], of which the first output_width floats count */
+  uint64_t tokens;
+  uint64_t hidden_stride;
+  uint64_t output_rows;    /* 1, or as many as tokens */
+  uint64_t output_width;
+  uint64_t output_stride;
+} sinter_encoding;
+/* Encodes one text of `count` >= 1 tokens. `types` gives the type of each, or is NULL: all are of type 0. Every text
+ * stands for itself: there is no padding, and results do not depend on texts before it. */
+SINTER_API sinter_status sinter_encode(sinter_session *session, const uint32_t *ids, const uint32_t *types, size_t count,
+                                       sinter_encoding *encoding);
+
 /* ---- Looking inside ---------------------------------------------------------------------------------------------- */
 
 /* The output of a layer for the tokens of one step: f32 rows of `width` floats, `stride` floats apart. */

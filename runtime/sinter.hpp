@@ -76,6 +76,7 @@ struct Runtime {
   static constexpr auto set_sampler = sinter_set_sampler;
   static constexpr auto sample = sinter_sample;
   static constexpr auto generate = sinter_generate;
+  static constexpr auto encode = sinter_encode;
   static constexpr auto set_observer = sinter_set_observer;
   static constexpr auto set_profiler = sinter_set_profiler;
 };
@@ -176,6 +177,13 @@ public:
     return status(Api::score(
         get(), ids.data(), ids.size(),
         [](void *user, size_t index, const float *logits) { return call<Callback>(user, index, logits); }, &callback));
+  }
+
+  // `types` empty: all of type 0.
+  Status encode(const std::vector<uint32_t> &ids, const std::vector<uint32_t> &types, sinter_encoding &encoding) {
+    if (!types.empty() && types.size() != ids.size())
+      return {SINTER_ERROR_ARGUMENT, "expected as many types as ids"};
+    return status(Api::encode(get(), ids.data(), types.empty() ? nullptr : types.data(), ids.size(), &encoding));
   }
 
   uint32_t position() const { return Api::position(get()); }

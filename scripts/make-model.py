@@ -43,6 +43,21 @@ def decoder(family, hidden, layers, heads, kv_heads, ffn, vocab, context, **more
     return config
 
 
+def encoder(family, architecture, hidden, layers, heads, ffn, vocab, context, **more):
+    """A config.json of an encoder, in the family's own keys."""
+    config = {"architectures": [architecture], "model_type": family, "vocab_size": vocab,
+              "max_position_embeddings": context, "layer_norm_eps": 1e-12}
+    if family == "distilbert":
+        config.update({"dim": hidden, "n_layers": layers, "n_heads": heads, "hidden_dim": ffn, "activation": "gelu"})
+    else:
+        config.update({"hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": heads,
+                       "intermediate_size": ffn, "hidden_act": "gelu", "type_vocab_size": 2})
+    config.update({"pad_token_id": 0 if family in ("bert", "distilbert") else 1, **more})
+    return config
+
+
+LABELS = {"0": "sad", "1": "glad", "2": "mad"}
+
 # name: (what it is for, config, files it is divided into)
 SHAPES = {
     "llama-1b": ("Llama 3.2 1B", decoder(
@@ -78,13 +93,110 @@ SHAPES = {
             "type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}), 1),
     "tiny-qwen3": ("query and key norms, heads wider than hidden / heads", decoder(
         "qwen3", 64, 3, 4, 2, 160, 384, 256, head_dim=32, rms_norm_eps=1e-6, rope_theta=1e6), 1),
+    "minilm-l6": ("all-MiniLM-L6-v2", encoder("bert", "BertModel", 384, 6, 12, 1536, 30522, 512), 1),
+    "bge-base": ("BGE base, the shape of BERT base", encoder("bert", "BertModel", 768, 12, 12, 3072, 30522, 512), 1),
+    "tiny-bert": ("an encoder pooled by the mean, widths that no tile divides", encoder(
+        "bert", "BertModel", 80, 3, 4, 200, 320, 128), 1),
+    "tiny-bert-sentence": ("sentence-transformers' files: first token, a dense layer, unit length", encoder(
+        "bert", "BertModel", 64, 2, 2, 128, 320, 96), 1),
+    "tiny-bert-classifier": ("three labels behind BERT's pooler", encoder(
+        "bert", "BertForSequenceClassification", 64, 2, 4, 160, 320, 96, id2label=LABELS), 1),
+    "tiny-bert-tagger": ("three labels for each token, norms named gamma and beta", encoder(
+        "bert", "BertForTokenClassification", 64, 2, 4, 160, 320, 96, id2label=LABELS), 1),
+    "tiny-roberta": ("positions behind the padding's, one token type", encoder(
+        "roberta", "RobertaForSequenceClassification", 64, 2, 4, 160, 320, 98, id2label=LABELS, type_vocab_size=1,
+        layer_norm_eps=1e-5), 1),
+    "tiny-mpnet": ("relative attention bias, no token types", encoder(
+        "mpnet", "MPNetForMaskedLM", 64, 3, 4, 160, 320, 258, relative_attention_num_buckets=32,
+        layer_norm_eps=1e-5), 1),
+    "tiny-distilbert": ("other names for everything", encoder(
+        "distilbert", "DistilBertForSequenceClassification", 64, 2, 4, 160, 320, 96, id2label=LABELS), 1),
+}
+
+# Files besides config.json and the weights: name -> JSON, or weights (name, shape, mean, deviation).
+SENTENCE = "sentence_transformers.models."
+EXTRA_FILES = {
+    "tiny-bert-sentence": {
+        "modules.json": [{"idx": 0, "name": "0", "path": "", "type": SENTENCE + "Transformer"},
+                         {"idx": 1, "name": "1", "path": "1_Pooling", "type": SENTENCE + "Pooling"},
+                         {"idx": 2, "name": "2", "path": "2_Dense", "type": SENTENCE + "Dense"},
+                         {"idx": 3, "name": "3", "path": "3_Normalize", "type": SENTENCE + "Normalize"}],
+        "1_Pooling/config.json": {"word_embedding_dimension": 64, "pooling_mode_cls_token": True,
+                                  "pooling_mode_mean_tokens": False},
+        "2_Dense/config.json": {"in_features": 64, "out_features": 48, "bias": True,
+                                "activation_function": "torch.nn.modules.activation.Tanh"},
+        "2_Dense/model.safetensors": [("linear.weight", [48, 64], 0.0, 0.125), ("linear.bias", [48], 0.0, 0.2)],
+    },
 }
 
 DTYPES = {"f32": ("F32", 4), "f16": ("F16", 2), "bf16": ("BF16", 2)}
 
 
+# Names of an encoder's tensors: prefix, layer, q, k, v, o, norm, up, down, norm.
+BERT_NAMES = ("encoder.layer.{}.", "attention.self.query", "attention.self.key", "attention.self.value",
+              "attention.output.dense", "attention.output.LayerNorm", "intermediate.dense", "output.dense",
+              "output.LayerNorm")
+ENCODER_NAMES = {
+    "bert": BERT_NAMES,
+    "roberta": BERT_NAMES,
+    "mpnet": ("encoder.layer.{}.", "attention.attn.q", "attention.attn.k", "attention.attn.v", "attention.attn.o",
+              "attention.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm"),
+    "distilbert": ("transformer.layer.{}.", "attention.q_lin", "attention.k_lin", "attention.v_lin",
+                   "attention.out_lin", "sa_layer_norm", "ffn.lin1", "ffn.lin2", "output_layer_norm"),
+}
+
+
+def encoder_tensors(config):
+    family, architecture = config["model_type"], config["architectures"][0]
+    hidden, layers = config.get("hidden_size") or config["dim"], config.get("num_hidden_layers") or config["n_layers"]
+    ffn, heads = config.get("intermediate_size") or config["hidden_dim"], config.get("num_attention_heads")
+    prefix = "" if architecture.endswith("Model") else family + "."
+    old_norms = architecture == "BertForTokenClassification"
+    layer_name, q, k, v, o, attention_norm, up, down, output_norm = ENCODER_NAMES[family]
+
+    def product(name, outputs, inputs):
+        yield name + ".weight", [outputs, inputs], 0.0, inputs ** -0.5
+        yield name + ".bias", [outputs], 0.0, 0.2
+
+    def norm(name):
+        yield name + (".gamma" if old_norms else ".weight"), [hidden], 1.0, 0.1
+        yield name + (".beta" if old_norms else ".bias"), [hidden], 0.0, 0.1
+
+    embeddings = prefix + "embeddings."
+    yield embeddings + "word_embeddings.weight", [config["vocab_size"], hidden], 0.0, 1.0
+    yield embeddings + "position_embeddings.weight", [config["max_position_embeddings"], hidden], 0.0, 0.5
+    if family in ("bert", "roberta"):
+        yield embeddings + "token_type_embeddings.weight", [config["type_vocab_size"], hidden], 0.0, 0.5
+    yield from norm(embeddings + "LayerNorm")
+    if family == "mpnet":
+        yield prefix + "encoder.relative_attention_bias.weight", [config["relative_attention_num_buckets"], heads], 0.0, 1.0
+    for number in range(layers):
+        layer = prefix + layer_name.format(number)
+        for name in (q, k, v, o):
+            yield from product(layer + name, hidden, hidden)
+        yield from norm(layer + attention_norm)
+        yield from product(layer + up, ffn, hidden)
+        yield from product(layer + down, hidden, ffn)
+        yield from norm(layer + output_norm)
+    labels = len(config.get("id2label", {}))
+    if architecture == "BertForSequenceClassification":
+        yield from product("bert.pooler.dense", hidden, hidden)
+        yield from product("classifier", labels, hidden)
+    elif architecture.endswith("ForTokenClassification"):
+        yield from product("classifier", labels, hidden)
+    elif architecture == "RobertaForSequenceClassification":
+        yield from product("classifier.dense", hidden, hidden)
+        yield from product("classifier.out_proj", labels, hidden)
+    elif architecture == "DistilBertForSequenceClassification":
+        yield from product("pre_classifier", hidden, hidden)
+        yield from product("classifier", labels, hidden)
+
+
 def tensors(config):
     """Yields (name, shape, mean, deviation) of every weight, in the order they are stored."""
+    if config["model_type"] in ENCODER_NAMES:
+        yield from encoder_tensors(config)
+        return
     family, hidden, ffn = config["model_type"], config["hidden_size"], config["intermediate_size"]
     heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
     head_dim = config.get("head_dim") or hidden // heads
@@ -155,9 +267,17 @@ def write_file(path, members, dtype, seed, progress):
     return position
 
 
-def write_model(out, config, shards, dtype, seed):
+def write_model(out, config, shards, dtype, seed, extra_files):
     """Writes the directory; returns (parameters, bytes of weights)."""
     out.mkdir(parents=True, exist_ok=True)
+    for name, content in extra_files.items():
+        path = out / name
+        path.parent.mkdir(exist_ok=True)
+        if name.endswith(".safetensors"):
+            # Numbers of their own, far from those of the model's tensors.
+            write_file(path, [(1000000 + i, *tensor) for i, tensor in enumerate(content)], dtype, seed, lambda count: None)
+        else:
+            path.write_text(json.dumps(content, indent=1) + "\n")
     members = [(number, *tensor) for number, tensor in enumerate(tensors(config))]
     total = sum(int(np.prod(shape)) for _, _, shape, _, _ in members)
     done = 0
@@ -211,7 +331,7 @@ def main():
     shards = shards if args.shards is None else args.shards
     if args.seed < 0 or not 1 <= shards <= 99:
         parser.error("--seed must not be negative, --shards must be from 1 to 99")
-    total, size = write_model(args.out, config, shards, args.dtype, args.seed)
+    total, size = write_model(args.out, config, shards, args.dtype, args.seed, EXTRA_FILES.get(args.shape, {}))
     print(f"{args.out}: {args.shape}, {total / 1e6:.2f} M weights, {size / 1e6:.1f} MB as {args.dtype}")
 
 

@@ -25,12 +25,13 @@ namespace {
 struct BenchOptions {
   std::string file, isa, trace;
   uint32_t promptTokens = 128, genTokens = 64, threads = 0, repeat = 5;
-  bool json = false, profile = false, limits = false;
+  bool json = false, profile = false, limits = false, genGiven = false;
 };
 
 // The two things that are measured, one after the other on one sequence.
 struct Workload {
   std::vector<uint32_t> prompt, gen;
+  bool encoder; // the prompt is a text for an encoder, and nothing is generated
 };
 
 // What was found out about one of the two.
@@ -78,7 +79,10 @@ static double secondsSince(std::chrono::steady_clock::time_point begin) {
 static double timePrefill(Session &session, const Workload &work) {
   session.reset();
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
-  if (!work.prompt.empty())
+  sinter_encoding encoding;
+  if (work.encoder)
+    session.encode(work.prompt, {}, encoding).orThrow();
+  else if (!work.prompt.empty())
     session.prefill(work.prompt).orThrow();
   return secondsSince(begin);
 }
@@ -92,7 +96,8 @@ static double timeDecode(Session &session, const Workload &work) {
 
 // Events that one thread sees in `steps` steps.
 static size_t eventsOf(const sinter_model *model, size_t steps) {
-  size_t longest = std::max(sinter_dispatch_count(model, "prefill"), sinter_dispatch_count(model, "decode"));
+  size_t longest = std::max({sinter_dispatch_count(model, "prefill"), sinter_dispatch_count(model, "decode"),
+                             sinter_dispatch_count(model, "encode")});
   return steps * (longest + 1 + sinter_dispatch_count(model, "head") + 1);
 }
 
@@ -246,11 +251,17 @@ static void print(const Findings &findings, const BenchOptions &options, const A
   flushOutput();
 }
 
-static void bench(const BenchOptions &options) {
+static void bench(BenchOptions options) {
+  Artifact artifact(options.file, options.isa);
+  sinter_encoder_info encoder;
+  const bool encodes = sinter_model_get_encoder(artifact.model().get(), &encoder) == SINTER_OK;
+  if (encodes && options.genGiven && options.genTokens)
+    throw Failure(options.file + " is an encoder: it generates no tokens");
+  if (encodes)
+    options.genTokens = 0;
   uint64_t total = uint64_t(options.promptTokens) + options.genTokens;
   if (total == 0)
     throw Failure("nothing to measure: both --prompt-tokens and --gen-tokens are 0");
-  Artifact artifact(options.file, options.isa);
   const sinter_model_info &info = artifact.info();
   if (total > info.context)
     throw Failure(std::to_string(options.promptTokens) + " prompt tokens and " + std::to_string(options.genTokens) +
@@ -258,10 +269,11 @@ static void bench(const BenchOptions &options) {
   Session session = artifact.createSession(options.threads, 0);
   std::vector<uint32_t> ids = randomIds(static_cast<uint32_t>(total), info.vocab);
   const Workload work = {{ids.begin(), ids.begin() + options.promptTokens},
-                         {ids.begin() + options.promptTokens, ids.end()}};
+                         {ids.begin() + options.promptTokens, ids.end()},
+                         encodes};
 
   Findings findings;
-  findings.prefill = {"prefill", options.promptTokens, demandOfPrefill(artifact, 0, options.promptTokens), {}, {}};
+  findings.prefill = {encodes ? "encode" : "prefill", options.promptTokens, demandOfPrefill(artifact, 0, options.promptTokens), {}, {}};
   findings.decode = {
       "decode", options.genTokens, demandOfDecode(artifact, options.promptTokens, options.genTokens), {}, {}};
   measure(artifact, session, work, options, findings);
@@ -282,7 +294,7 @@ void addBenchCommand(CLI::App &app) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App *command = app.add_subcommand("bench", "Measures tokens per second");
   command->add_option("FILE", options->file, "a compiled model")->required()->type_name("");
-  command->add_option("--prompt-tokens", options->promptTokens, "tokens prefilled at once, 0: skip")
+  command->add_option("--prompt-tokens", options->promptTokens, "tokens prefilled, or encoded, at once, 0: skip")
       ->capture_default_str()
       ->check(wholeNumber(0, UINT32_MAX));
   command->add_option("--gen-tokens", options->genTokens, "tokens decoded one by one after them, 0: skip")
@@ -306,7 +318,10 @@ void addBenchCommand(CLI::App &app) {
                   "  sinter bench tales.sinter --prompt-tokens 128 --gen-tokens 64 --threads 2\n"
                   "  sinter bench tales.sinter --limits\n"
                   "  sinter bench tales.sinter --profile --trace tales.json\n");
-  command->callback([options] { bench(*options); });
+  command->callback([options, command] {
+    options->genGiven = command->count("--gen-tokens") > 0;
+    bench(*options);
+  });
 }
 
 } // namespace sinter

@@ -10,6 +10,8 @@ void addRunCommand(CLI::App &app);
 void addBenchCommand(CLI::App &app);
 void addEvalCommand(CLI::App &app);
 void addInspectCommand(CLI::App &app);
+void addEmbedCommand(CLI::App &app);
+void addClassifyCommand(CLI::App &app);
 void addTokenizeCommand(CLI::App &app);
 
 } // namespace sinter

@@ -56,7 +56,7 @@ static llvm::Error fail(const std::string &message) { return llvm::createStringE
 
 static llvm::Error checkOptions(Compilation &c) {
   const CompileOptions &options = c.options;
-  if (!findRecipe(options.format))
+  if (!options.format.empty() && !findRecipe(options.format))
     return fail("there is no format '" + options.format + "'; there are: " + recipeNames());
   if (!options.embedFormat.empty() && !findFormat(options.embedFormat))
     return fail("there is no format '" + options.embedFormat + "'; there are: " + formatNames());
@@ -77,10 +77,15 @@ static llvm::Error importModel(Compilation &c) {
   c.model = std::move(*imported);
   const ModelInfo &info = c.model.info;
   int64_t context = c.options.context ? c.options.context : std::min<int64_t>(info.trainedContext, 4096);
+  if (info.encoder && (context > info.trainedContext || context < 2))
+    return fail(info.name + " is an encoder of 2 to " + std::to_string(info.trainedContext) +
+                " tokens, asked for is a context of " + std::to_string(context));
+  // Vectors are compared by small angles, which 4 bits would move.
+  const std::string format = !c.options.format.empty() ? c.options.format : info.encoder ? "q8" : "q4";
   if (context > info.trainedContext)
     c.report.warnings.push_back(info.name + " was trained for a context of " + std::to_string(info.trainedContext) +
                                 " tokens; text past that will be poor");
-  c.pipeline = {c.options.format, c.options.embedFormat, c.options.cacheElement, context, c.options.prefillTokens};
+  c.pipeline = {format, c.options.embedFormat, c.options.cacheElement, context, c.options.prefillTokens};
   c.report.model = info.name;
   c.report.family = info.family;
   c.report.parameters = info.parameters;

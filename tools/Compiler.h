@@ -14,7 +14,7 @@ namespace sinter {
 struct CompileOptions {
   std::string model;         // a Hugging Face directory
   std::string output;        // the package, or with `emit` the text; may be empty with `emit` and `printAfter`
-  std::string format = "q4"; // of the layers' matrices
+  std::string format;        // of the layers' matrices; empty: q4, of an encoder q8
   std::string embedFormat;   // of embeddings and head; empty: what goes with `format`
   std::string targets = "all";
   std::string cacheElement; // "f32", "f16", "q8"; empty: what goes with `format`
@@ -54,6 +54,8 @@ struct Verification {
   std::vector<LayerDifference> layers; // the last one is the logits
   double klMean = 0, klMax = 0, klBound = 0;
   double top1Agreement = 0, errorBound = 0;
+  bool encoder = false; // compared by its outputs: `cosine` is the smallest between them and the model's
+  double cosine = 1;
   int64_t positions = 0;
   bool passed = false;
 };

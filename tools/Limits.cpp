@@ -83,6 +83,10 @@ static void addStep(Demand &demand, const sinter_model *model, const char *entry
 // One call, in the steps that the runtime makes of it.
 static void addCall(Demand &demand, const Artifact &artifact, uint64_t position, uint64_t count) {
   const sinter_model *model = artifact.model().get();
+  if (sinter_dispatch_count(model, "encode")) { // all tokens at once, and all of them in the head
+    addStep(demand, model, "encode", count, 0);
+    return addStep(demand, model, "head", count, 0);
+  }
   for (uint64_t done = 0; done < count;) {
     uint64_t tokens = std::min<uint64_t>(count - done, artifact.info().prefill_tokens);
     addStep(demand, model, tokens == 1 ? "decode" : "prefill", tokens, position + done);

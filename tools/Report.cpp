@@ -35,6 +35,7 @@ static Json verificationJson(const Verification &verification) {
           {"kl_bound", verification.klBound},
           {"top1_agreement", verification.top1Agreement},
           {"relative_error_bound", verification.errorBound},
+          {"cosine", verification.cosine},
           {"layers", layers}};
 }
 
@@ -92,6 +93,11 @@ static void printVerification(const Verification &verification) {
   std::printf("  %-12s %14s %14s\n", "layer", "largest error", "relative error");
   for (const LayerDifference &layer : verification.layers)
     std::printf("  %-12s %14.3g %14.3g\n", layer.name.c_str(), layer.largest, layer.relative);
+  if (verification.encoder) {
+    std::printf("  cosine of outputs %.7f\n  %s: the bound is relative error %.3g\n", verification.cosine,
+                verification.passed ? "passed" : "FAILED", verification.errorBound);
+    return;
+  }
   std::printf("  KL mean %.3g, largest %.3g nats; same most likely token %.1f %%\n", verification.klMean,
               verification.klMax, verification.top1Agreement * 100);
   std::printf("  %s: bounds are KL %.3g nats, relative error %.3g\n", verification.passed ? "passed" : "FAILED",

@@ -60,13 +60,15 @@ static Verification convert(const VerifyReport &report) {
   result.isa = report.isa;
   for (const LayerError &layer : report.layers)
     result.layers.push_back({layer.name, layer.largest, layer.relative});
-  result.layers.push_back({"logits", report.logits.largest, report.logits.relative});
+  result.layers.push_back({report.logits.name, report.logits.largest, report.logits.relative});
   result.klMean = report.klMean;
   result.klMax = report.klMax;
   result.klBound = report.klBound;
   result.top1Agreement = report.top1Agreement;
   result.errorBound = report.errorBound;
   result.positions = report.positions;
+  result.encoder = report.encoder;
+  result.cosine = report.cosine;
   result.passed = report.passed;
   return result;
 }

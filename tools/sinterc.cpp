@@ -83,7 +83,8 @@ int main(int argc, char **argv) {
       ->required()
       ->type_name("");
   app.add_option("-o,--output", options.output, "the package to write; replaced if it exists")->type_name("FILE");
-  app.add_option("--quantize", options.format, "format of the layers' matrices, see below")
+  app.add_option("--quantize", options.format,
+                 "format of the layers' matrices, see below (default: q4, for encoders q8)")
       ->type_name("FORMAT")
       ->capture_default_str();
   app.add_option("--embed-quantize", options.embedFormat,

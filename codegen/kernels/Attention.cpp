@@ -18,6 +18,7 @@
 #include "codegen/kernels/AttentionEmitter.h"
 #include "codegen/kernels/Kernels.h"
 #include "codegen/kernels/RowStages.h"
+#include "codegen/kernels/Softmax.h"
 
 using namespace mlir;
 
@@ -26,9 +27,6 @@ namespace sinter::kern {
 using Values = KernelBuilder::Values;
 
 static constexpr int64_t kLanes = kCacheTile;
-static constexpr double kLog2E = 1.44269504088896340736;
-// Above every masked score, below every other.
-static constexpr float kFirstMaximum = -1e30f;
 
 void AttentionEmitter::loadQueries(Value kvHead, Value first, Value last) {
   float scale = spec.getScale().getValueAsDouble() * kLog2E;

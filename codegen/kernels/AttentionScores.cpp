@@ -3,8 +3,7 @@
 // Scores are in units of log2(e), so weights are powers of two.
 
 #include "codegen/kernels/AttentionEmitter.h"
-
-#include <limits>
+#include "codegen/kernels/Softmax.h"
 
 using namespace mlir;
 
@@ -13,28 +12,6 @@ namespace sinter::kern {
 using Values = KernelBuilder::Values;
 
 static constexpr int64_t kLanes = kCacheTile;
-// Masked scores lie below every maximum, which starts above them: their difference is a large negative number, never 0.
-static constexpr float kMasked = std::numeric_limits<float>::lowest();
-
-// 2^x for x <= 0, as vectors; exactly 0 for x <= -127. The degree-6 polynomial through the Chebyshev nodes of [-1/2,
-// 1/2] is off by 2.5e-9, less than the roundings of f32.
-static Value emitPowerOfTwo(KernelBuilder &b, Value x) {
-  static constexpr float kCoefficients[] = {
-      0.000154614447f, 0.00134004282f, 0.00961805668f, 0.0555032723f, 0.240226509f, 0.693147207f, 1.0f};
-  static constexpr float kRounding = 12582912.0f; // 1.5 * 2^23: the sum's last bits are the integer
-  int64_t width = cast<VectorType>(x.getType()).getNumElements();
-  x = b.maxf(x, b.splat(width, -127.0f));
-  Value rounded = b.addf(x, b.splat(width, kRounding));
-  Value rest = b.subf(x, b.subf(rounded, b.splat(width, kRounding)));
-  Value power = b.splat(width, kCoefficients[0]);
-  for (float coefficient : ArrayRef<float>(kCoefficients).drop_front())
-    power = b.fma(power, rest, b.splat(width, coefficient));
-  // The exponent field of 2^n is n + 127, and 0 for n = -127.
-  Value exponent = arith::AddIOp::create(b, b.bitcast(rounded, b.getI32Type()), b.splat(width, 127));
-  Value scale = arith::ShLIOp::create(b, exponent, b.splat(width, 23));
-  return b.mulf(power, b.bitcast(scale, b.getF32Type()));
-}
-
 // Each column's products with sixteen tokens of each place.
 Values AttentionEmitter::multiplyKeys(ArrayRef<Value> places, Value column) {
   const TileSource &source = keySource();

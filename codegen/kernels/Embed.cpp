@@ -1,4 +1,5 @@
-// The embed kernel: token ids come in, rows of a packed matrix go out as f32. The matrix is packed for products
+// The embed kernel: token ids come in, rows of a packed matrix go out as f32; rows of two more, for positions and token
+// types, are added to them. The matrix is packed for products
 // (dialects/Formats.h): lanes there are rows, while a gather wants one row's columns. So the lanes here run over
 // columns, and a vector of sixteen is put together from the 4-byte quads of the row, 128 bytes apart. A step reads one
 // row per token: this is about as many cache lines as there are, and a second, row-major copy of the table would cost
@@ -78,53 +79,94 @@ struct PackedRow {
 
 } // namespace
 
-static void emitFloatRow(KernelBuilder &b, PackedRow &packed, float scale, Value out, Value t) {
+namespace {
+
+// Where a row goes, times a scale, and whether it is added to what is there.
+struct Destination {
+  Value out, t;
+  float scale;
+  bool add;
+
+  void store(KernelBuilder &b, Value values, Value column) const {
+    int64_t width = cast<VectorType>(values.getType()).getNumElements();
+    b.store(add ? b.addf(b.load(out, {t, column}, width), values) : values, out, {t, column});
+  }
+};
+
+} // namespace
+
+static void emitFloatRow(KernelBuilder &b, PackedRow &packed, const Destination &to) {
   b.vectors(packed.columns, kLanes, [&](Value from, int64_t width) {
-    b.store(b.mulf(packed.loadFloats(from, width), b.splat(width, scale)), out, {t, from});
+    to.store(b, b.mulf(packed.loadFloats(from, width), b.splat(width, to.scale)), from);
   });
 }
 
 // `width` columns of a group, as many as the matrix has.
-static void emitGroup(KernelBuilder &b, PackedRow &packed, Value group, int64_t width, float scale, Value out,
-                      Value t) {
+static void emitGroup(KernelBuilder &b, PackedRow &packed, Value group, int64_t width, const Destination &to) {
   const Format &format = packed.format;
   Value block = packed.blockOf(group), first = b.mul(group, format.group);
-  Value factor = b.broadcast(b.mulf(packed.loadHeader(block, 0), b.f32(scale)), kLanes);
+  Value factor = b.broadcast(b.mulf(packed.loadHeader(block, 0), b.f32(to.scale)), kLanes);
   Value zero =
       format.hasZeros ? b.broadcast(packed.loadHeader(block, 1), kLanes) : b.splat(kLanes, float(format.impliedZero));
   for (int64_t from = 0; from < width; from += kLanes) {
     Value values = b.mulf(b.subf(packed.loadCodes(block, from), zero), factor);
     if (width - from < kLanes)
       values = b.slice(values, 0, width - from);
-    b.store(values, out, {t, b.add(first, from)});
+    to.store(b, values, b.add(first, from));
   }
 }
 
-void buildEmbed(KernelBuilder &b, EmbedAttr spec) {
-  const Format &format = *findFormat(spec.getFormat());
-  int64_t width = spec.getWidth();
-  float scale = spec.getScale().getValueAsDouble();
+// A packed matrix as a binding.
+static PackedRow bindTable(KernelBuilder &b, int64_t binding, StringRef name, int64_t columns) {
+  const Format &format = *findFormat(name);
   Type element = format.kind == FormatClass::f32    ? Type(b.getF32Type())
                  : format.kind == FormatClass::f16  ? Type(b.getF16Type())
                  : format.kind == FormatClass::bf16 ? Type(b.getBF16Type())
                                                     : Type(b.getI32Type());
-  Value ids = b.binding(0, b.getI32Type());
-  Value table = b.binding(1, element), halves = b.binding(1, b.getF16Type());
-  Value out = b.bindingRows(2, rowStride(width), b.getF32Type());
+  return {b, format, columns, b.binding(binding, element), b.binding(binding, b.getF16Type()), Value(), Value()};
+}
+
+static void emitRow(KernelBuilder &b, PackedRow packed, Value place, const Destination &to) {
+  packed.tile = b.div(place, kTileRows);
+  packed.row = b.rem(place, kTileRows);
+  const Format &format = packed.format;
+  if (!format.isQuantized())
+    return emitFloatRow(b, packed, to);
+  int64_t fullGroups = packed.columns / format.group, rest = packed.columns % format.group;
+  b.loop(b.index(0), b.index(fullGroups), 1, [&](Value group) { emitGroup(b, packed, group, format.group, to); });
+  if (rest)
+    emitGroup(b, packed, b.index(fullGroups), rest, to);
+}
+
+// Ids come from the caller of the runtime: one out of range must not read outside of a table of `rows`.
+static Value loadId(KernelBuilder &b, Value ids, Value t, int64_t rows) {
+  Value id = arith::MaxSIOp::create(b, b.loadScalar(ids, {t}), b.i32(0));
+  id = arith::MinSIOp::create(b, id, b.i32(rows - 1));
+  return arith::IndexCastUIOp::create(b, b.getIndexType(), id);
+}
+
+void buildEmbed(KernelBuilder &b, EmbedAttr spec) {
+  int64_t width = spec.getWidth(), binding = 0;
+  TableAttr positions = spec.getPositions(), types = spec.getTypes();
+  auto bind = [&](StringRef format) { return bindTable(b, binding++, format, width); };
+  Value ids = b.binding(binding++, b.getI32Type()), typeIds;
+  PackedRow table = bind(spec.getFormat());
+  std::optional<PackedRow> positionTable, typeTable;
+  if (positions)
+    positionTable.emplace(bind(positions.getFormat()));
+  if (types) {
+    typeIds = b.binding(binding++, b.getI32Type());
+    typeTable.emplace(bind(types.getFormat()));
+  }
+  Value out = b.bindingRows(binding++, rowStride(width), b.getF32Type());
 
   b.loop(b.begin(), b.end(), 1, [&](Value t) {
-    // Ids come from the caller of the runtime: one out of range must not read outside the table.
-    Value id = arith::MaxSIOp::create(b, b.loadScalar(ids, {t}), b.i32(0));
-    id = arith::MinSIOp::create(b, id, b.i32(spec.getVocab() - 1));
-    Value position = arith::IndexCastUIOp::create(b, b.getIndexType(), id);
-    PackedRow packed{b, format, width, table, halves, b.div(position, kTileRows), b.rem(position, kTileRows)};
-    if (!format.isQuantized())
-      return emitFloatRow(b, packed, scale, out, t);
-    int64_t fullGroups = width / format.group, rest = width % format.group;
-    b.loop(b.index(0), b.index(fullGroups), 1,
-           [&](Value group) { emitGroup(b, packed, group, format.group, scale, out, t); });
-    if (rest)
-      emitGroup(b, packed, b.index(fullGroups), rest, scale, out, t);
+    emitRow(b, table, loadId(b, ids, t, spec.getVocab()), {out, t, float(spec.getScale().getValueAsDouble()), false});
+    // Steps have no more tokens than there are positions: the pass that makes them sees to it.
+    if (positions)
+      emitRow(b, *positionTable, b.add(t, positions.getBegin()), {out, t, 1, true});
+    if (types)
+      emitRow(b, *typeTable, loadId(b, typeIds, t, types.getRows()), {out, t, 1, true});
   });
 }
 

@@ -17,10 +17,14 @@ mlir::LogicalResult buildKernel(mlir::ModuleOp module, llvm::StringRef name, Spe
 // One file each.
 void buildAttention(KernelBuilder &b, AttentionAttr spec);
 void buildEmbed(KernelBuilder &b, EmbedAttr spec);
+void buildFullAttention(KernelBuilder &b, FullAttentionAttr spec);
 void buildLinear(KernelBuilder &b, LinearAttr spec);
+void buildPool(KernelBuilder &b, PoolAttr spec);
+void buildRelativeBias(KernelBuilder &b, RelativeBiasAttr spec);
 void buildRopeTable(KernelBuilder &b, RopeTableAttr spec);
 void buildRotateAppend(KernelBuilder &b, RotateAppendAttr spec);
 void buildRows(KernelBuilder &b, RowsAttr spec);
+void buildUnit(KernelBuilder &b, UnitAttr spec);
 void buildYardstick(KernelBuilder &b, YardstickAttr spec);
 
 } // namespace sinter::kern

@@ -66,6 +66,7 @@ private:
     if (format.isQuantized())
       product.weightScales = b.binding(next, b.getF16Type());
     ++next;
+    epilogue.act = spec.getAct();
     if (spec.getBias())
       epilogue.bias = b.binding(next++, f32);
     if (spec.getResidual())

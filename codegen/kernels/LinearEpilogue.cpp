@@ -37,6 +37,8 @@ void emitEpilogue(KernelBuilder &b, const LinearEpilogue &epilogue, const Result
       Value gate = b.load(epilogue.gate, {b.index(t), b.add(tile.output, output)}, b.lanes());
       result = b.mulf(b.activation(epilogue.glu.getValue(), gate), result);
     }
+    if (epilogue.act)
+      result = b.activation(epilogue.act.getValue(), result);
     if (epilogue.residual)
       result = b.addf(result, b.load(epilogue.residual, {row, column}, b.lanes()));
     b.store(result, epilogue.out, {row, column});

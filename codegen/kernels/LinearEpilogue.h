@@ -8,6 +8,7 @@ namespace sinter::kern {
 // Buffers of the epilogue; those that are not wanted are empty.
 struct LinearEpilogue {
   tx::ActivationAttr glu = {};
+  tx::ActivationAttr act = {};
   mlir::Value gate = {};     // scratch memref<(rows of a tile)x32xf32>
   mlir::Value bias = {};     // memref<?xf32>
   mlir::Value residual = {}; // memref<?x(stride)xf32>
@@ -25,7 +26,7 @@ struct ResultTile {
 
 // Keeps the gate's product until the product it gates is there.
 void emitKeepGate(KernelBuilder &b, const LinearEpilogue &epilogue, const ResultTile &tile, mlir::ValueRange results);
-// out = [activation(gate) *] (results [+ bias]) [+ residual]
+// out = [activation(gate) *] [activation] (results [+ bias]) [+ residual]
 void emitEpilogue(KernelBuilder &b, const LinearEpilogue &epilogue, const ResultTile &tile, mlir::ValueRange results);
 
 } // namespace sinter::kern

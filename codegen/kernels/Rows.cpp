@@ -26,12 +26,15 @@ void buildRows(KernelBuilder &b, RowsAttr spec) {
     return;
   }
   const Format &format = *findFormat(spec.getQuantize().getValue());
+  Value kept = spec.getKeep() ? b.bindingRows(binding++, stride, f32) : Value();
   int64_t groups = format.groups(width);
   Value codes = b.bindingRows(binding++, format.paddedColumns(width), b.getI8Type());
   Value scales = b.bindingRows(binding++, groups, f32);
   Value sums = b.bindingRows(binding++, groups, format.hasZeros ? f32 : Type(b.getI32Type()));
   b.loop(b.begin(), b.end(), 1, [&](Value t) {
-    emitQuantizeRow(b, {in, t}, width, norm, format, {codes, scales, sums, t});
+    if (kept)
+      emitNormalizeRow(b, {in, t}, width, norm, {kept, t});
+    emitQuantizeRow(b, {kept ? kept : in, t}, width, kept ? RowNorm() : norm, format, {codes, scales, sums, t});
   });
 }
 

@@ -19,13 +19,23 @@ def Kern_NormSpecAttr : AttrDef<Kern_Dialect, "NormSpec"> {
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
+def Kern_TableAttr : AttrDef<Kern_Dialect, "Table"> {
+  let mnemonic = "table";
+  let summary = "a packed matrix whose rows are gathered; row i of the table is the model's row `begin` + i";
+  let parameters = (ins "int64_t":$rows, StringRefParameter<>:$format, DefaultValuedParameter<"int64_t", "0">:$begin);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 def Kern_EmbedAttr : Kern_Spec<"Embed", "embed"> {
-  let summary = "gathers rows of a packed matrix";
+  let summary = "gathers rows of a packed matrix, and of two more that are added to them";
   let description = [{
-    Domain: tokens. Bindings: `ids` i32[T], `table` packed [vocab, width], `out` f32[T][stride(width)].
-    `out[t][:] = decode(table[clamp(ids[t])][:]) * scale`.
+    Domain: tokens. Bindings: `ids` i32[T], `table` packed [vocab, width]; with `positions`, `positions` packed; with `types`,
+    `type_ids` i32[T] and `types` packed; `out` f32[T][stride(width)]. `out[t][:] = decode(table[clamp(ids[t])][:]) * scale +
+    decode(positions[begin + t][:]) + decode(types[clamp(type_ids[t])][:])`.
   }];
-  let parameters = (ins "int64_t":$vocab, "int64_t":$width, StringRefParameter<>:$format, "::mlir::FloatAttr":$scale);
+  let parameters = (ins "int64_t":$vocab, "int64_t":$width, StringRefParameter<>:$format, "::mlir::FloatAttr":$scale,
+                       OptionalParameter<"::sinter::kern::TableAttr">:$positions,
+                       OptionalParameter<"::sinter::kern::TableAttr">:$types);
 }
 
 def Kern_RowsAttr : Kern_Spec<"Rows", "rows"> {
@@ -33,10 +43,10 @@ def Kern_RowsAttr : Kern_Spec<"Rows", "rows"> {
   let description = [{
     Domain: tokens. Bindings: `in` f32[T][stride(width)]; with a norm, `weight` f32[width], and `bias` f32[width] if it has one;
     then with `quantize` (a weight format that the codes will be multiplied with) `codes` s8[T][padded], `scales` f32[T][groups],
-    `sums` i32|f32[T][groups]; without, `out` f32[T][stride(width)].
+    `sums` i32|f32[T][groups]; without, or before them with `keep`, `out` f32[T][stride(width)], which may be `in`.
   }];
   let parameters = (ins "int64_t":$width, OptionalParameter<"::sinter::kern::NormSpecAttr">:$norm,
-                       OptionalParameter<"::mlir::StringAttr">:$quantize);
+                       OptionalParameter<"::mlir::StringAttr">:$quantize, DefaultValuedParameter<"bool", "false">:$keep);
 }
 
 def Kern_LinearAttr : Kern_Spec<"Linear", "linear"> {
@@ -49,7 +59,9 @@ def Kern_LinearAttr : Kern_Spec<"Linear", "linear"> {
     otherwise f32 rows. `fused_rows` (single-token steps): the kernel normalizes (with `norm`) and quantizes (if the format
     wants it) its input by itself, into scratch, once per call. With a float format, `norm` implies `fused_rows`.
 
-    `single`: the step has exactly one token. `row_from_scalar`: reads row `row` (run-time scalar) of its input, not row 0.
+    `act`: applied to the outputs with their biases, before the residual.
+
+    `single`: the input has exactly one row. `row_from_scalar`: reads row `row` (run-time scalar) of its input, not row 0.
 
     Bindings: `in` f32[T][stride(columns)] | `codes` s8[T][padded], `scales` f32[T][groups], `sums`[T][groups];
     with a norm `norm_weight` f32[columns] and, if it has one, `norm_bias`; `weights` packed; with `bias`, `bias`
@@ -60,6 +72,7 @@ def Kern_LinearAttr : Kern_Spec<"Linear", "linear"> {
     DefaultValuedParameter<"bool", "false">:$fused_rows,
     OptionalParameter<"::sinter::kern::NormSpecAttr">:$norm,
     OptionalParameter<"::sinter::tx::ActivationAttr">:$glu,
+    OptionalParameter<"::sinter::tx::ActivationAttr">:$act,
     DefaultValuedParameter<"bool", "false">:$bias,
     DefaultValuedParameter<"bool", "false">:$residual,
     DefaultValuedParameter<"bool", "false">:$single,
@@ -101,6 +114,47 @@ def Kern_AttentionAttr : Kern_Spec<"Attention", "attention"> {
   let parameters = (ins
     "int64_t":$heads, "int64_t":$kv_heads, "int64_t":$head_dim, "::mlir::FloatAttr":$scale, "int64_t":$window,
     TypeParameter<"::mlir::Type", "element type of the cache">:$element, "int64_t":$capacity, "int64_t":$tokens_per_unit);
+}
+
+def Kern_FullAttentionAttr : Kern_Spec<"FullAttention", "full_attention"> {
+  let summary = "attention of every token to every token of the step, with online softmax";
+  let description = [{
+    Domain: kv_heads; a unit is one kv head for `tokens_per_unit` query tokens; units are numbered kv_head * blocks +
+    block. Bindings: `query` f32[T], `keys` f32[T], `values` f32[T], rows whose strides and first columns are given by
+    `strides` and `columns` (three each; the three may be one buffer); with `mask`, `mask` i32[T], 0 for keys that nobody
+    sees; with `relative`, `bias` of relative_bias for `max_tokens`; `out` f32[T][stride(heads * head_dim)].
+  }];
+  let parameters = (ins
+    "int64_t":$heads, "int64_t":$kv_heads, "int64_t":$head_dim, "::mlir::FloatAttr":$scale,
+    "::mlir::DenseI64ArrayAttr":$strides, "::mlir::DenseI64ArrayAttr":$columns,
+    DefaultValuedParameter<"bool", "false">:$mask, DefaultValuedParameter<"bool", "false">:$relative,
+    "int64_t":$max_tokens, "int64_t":$tokens_per_unit);
+}
+
+def Kern_RelativeBiasAttr : Kern_Spec<"RelativeBias", "relative_bias"> {
+  let summary = "the bias of each head for each distance between two tokens";
+  let description = [{
+    Domain: kv_heads; a unit is one head. Bindings: `table` packed f32 [buckets, heads]; `out` f32[heads][stride(2 *
+    max_tokens + 32)]: row h holds at column max_tokens + i - j the bias of a query at i and a key at j, in units of log2(e).
+    `thresholds`: see tx.relative_bias. Columns that no two tokens lead to are zero.
+  }];
+  let parameters = (ins "int64_t":$heads, "::mlir::DenseI64ArrayAttr":$thresholds, "int64_t":$max_tokens);
+}
+
+def Kern_PoolAttr : Kern_Spec<"Pool", "pool"> {
+  let summary = "one row of all rows of the step";
+  let description = [{
+    Domain: tiles; a unit is 32 columns. Bindings: `in` f32[T][stride(width)], `out` f32[1][stride(width)].
+  }];
+  let parameters = (ins "int64_t":$width, EnumParameter<Tx_Pooling>:$pooling);
+}
+
+def Kern_UnitAttr : Kern_Spec<"Unit", "unit"> {
+  let summary = "rows divided by their length, or by 1e-12 if that is larger";
+  let description = [{
+    Domain: tokens. Bindings: `in` f32[T][stride(width)], `out` f32[T][stride(width)], which may be `in`.
+  }];
+  let parameters = (ins "int64_t":$width);
 }
 
 def Kern_YardstickAttr : Kern_Spec<"Yardstick", "yardstick"> {

@@ -28,17 +28,33 @@ static int64_t normBytes(NormSpecAttr norm, int64_t size) {
 
 Domain EmbedAttr::getDomain() const { return Domain::tokens; }
 Bindings EmbedAttr::getBindings() const {
-  return {{"ids", Access::read, Part::whole}, {"table", Access::read, Part::whole}, {"out", Access::write, Part::own}};
+  Bindings bindings = {{"ids", Access::read, Part::whole}, {"table", Access::read, Part::whole}};
+  if (getPositions())
+    bindings.push_back({"positions", Access::read, Part::whole});
+  if (getTypes())
+    bindings.append({{"type_ids", Access::read, Part::whole}, {"types", Access::read, Part::whole}});
+  bindings.push_back({"out", Access::write, Part::own});
+  return bindings;
 }
 Work EmbedAttr::getWork() const {
-  const Format *format = findFormat(getFormat());
-  return {.tokenWeightBytes = format ? format->packedBytes(kTileRows, getWidth()) / kTileRows : 0};
+  Work work;
+  auto add = [&](StringRef name) {
+    if (const Format *format = findFormat(name))
+      work.tokenWeightBytes += format->packedBytes(kTileRows, getWidth()) / kTileRows;
+  };
+  add(getFormat());
+  for (TableAttr table : {getPositions(), getTypes()})
+    if (table)
+      add(table.getFormat());
+  return work;
 }
 
 Domain RowsAttr::getDomain() const { return Domain::tokens; }
 Bindings RowsAttr::getBindings() const {
   Bindings bindings = {{"in", Access::read, Part::own}};
   addNorm(bindings, getNorm(), "weight", "bias");
+  if (getQuantize() && getKeep())
+    bindings.push_back({"out", Access::write, Part::own});
   if (getQuantize())
     bindings.append({{"codes", Access::write, Part::own}, {"scales", Access::write, Part::own}, {"sums", Access::write, Part::own}});
   else
@@ -106,6 +122,35 @@ Work AttentionAttr::getWork() const {
   work.window = getWindow();
   return work;
 }
+
+Domain FullAttentionAttr::getDomain() const { return Domain::kvHeads; }
+Bindings FullAttentionAttr::getBindings() const {
+  Bindings bindings = {{"query", Access::read, Part::whole}, {"keys", Access::read, Part::whole}, {"values", Access::read, Part::whole}};
+  if (getMask())
+    bindings.push_back({"mask", Access::read, Part::whole});
+  if (getRelative())
+    bindings.push_back({"bias", Access::read, Part::whole});
+  bindings.push_back({"out", Access::write, Part::own});
+  return bindings;
+}
+Work FullAttentionAttr::getWork() const {
+  // Every token looks at every token, so as many positions again as causal attention counts.
+  return {.positionMultiplyAdds = 4 * getHeads() * getHeadDim()};
+}
+
+Domain RelativeBiasAttr::getDomain() const { return Domain::kvHeads; }
+Bindings RelativeBiasAttr::getBindings() const {
+  return {{"table", Access::read, Part::whole}, {"out", Access::write, Part::whole}};
+}
+Work RelativeBiasAttr::getWork() const { return {}; }
+
+Domain PoolAttr::getDomain() const { return Domain::tiles; }
+Bindings PoolAttr::getBindings() const { return {{"in", Access::read, Part::whole}, {"out", Access::write, Part::own}}; }
+Work PoolAttr::getWork() const { return {}; }
+
+Domain UnitAttr::getDomain() const { return Domain::tokens; }
+Bindings UnitAttr::getBindings() const { return {{"in", Access::read, Part::own}, {"out", Access::write, Part::own}}; }
+Work UnitAttr::getWork() const { return {}; }
 
 Domain YardstickAttr::getDomain() const { return Domain::tiles; }
 Bindings YardstickAttr::getBindings() const { return {{"data", Access::read, Part::whole}}; }

@@ -6,7 +6,8 @@ include "mlir/IR/EnumAttr.td"
 def Sched_Role : I32EnumAttr<"Role", "what the runtime uses a buffer for", [
     I32EnumAttrCase<"tokens", 0>,  // i32[T]: ids of the step
     I32EnumAttrCase<"hidden", 1>,  // f32[T][stride]: what prefill and decode leave for head
-    I32EnumAttrCase<"logits", 2>,  // f32[1][stride(vocab)]
+    I32EnumAttrCase<"logits", 2>,  // f32[1][stride(vocab)]; of an encoder, what its head makes of all rows: one row, or one for each
+    I32EnumAttrCase<"types", 3>,   // i32[T]: token types of the step
   ]> {
   let cppNamespace = "::sinter::sched";
   let genSpecializedAttr = 0;

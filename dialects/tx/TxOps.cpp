@@ -193,6 +193,26 @@ LogicalResult PoolOp::verify() {
   return success();
 }
 
+LogicalResult EmbedSumOp::verify() {
+  if (!getTypeIds() != !getTypes())
+    return emitOpError("(C2) has ") << (getTypes() ? "types without ids of them" : "ids of types without their table");
+  return success();
+}
+
+LogicalResult EmbedSumOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  for (FlatSymbolRefAttr name : {getTableAttr(), getPositionsAttr(), getTypesAttr()}) {
+    if (!name)
+      continue;
+    FailureOr<ParamOp> table = findParam(*this, symbols, name);
+    if (failed(table))
+      return failure();
+    RankedTensorType type = table->getTensorType();
+    if (type.getRank() != 2 || type.getDimSize(1) != columns(getResult()))
+      return emitOpError("(C1) table ") << name << " is " << type << ", expected " << columns(getResult()) << " columns";
+  }
+  return success();
+}
+
 LogicalResult RotateAppendOp::verify() {
   int64_t width = columns(getQkv()), expected = columns(getQuery()) + 2 * columns(getKeys());
   if (width != expected)

@@ -222,6 +222,29 @@ def Tx_UnitOp : Tx_Op<"unit", [Pure, SameOperandsAndResultType]> {
 
 //===-- Fused forms ----------------------------------------------------------------------------------------------===//
 
+def Tx_EmbedSumOp : Tx_Op<"embed_sum", [Pure,
+                                        DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "the sum of an encoder's embeddings: of tokens, of positions, of token types";
+  let description = [{
+    `y[t, :] = table[ids[t], :] * scale + positions[begin + t, :] + types[type_ids[t], :]`: the fused form of tx.embed,
+    tx.position_embed, another tx.embed, and what adds them.
+
+    Constraints: (C1) every table has the result's columns; (C2) there are `type_ids` if and only if there are `types`.
+
+    Example: `%x = tx.embed_sum %ids @embed positions @p from 2 types %t @types : tensor<?xi32> -> tensor<?x128xf32>`
+  }];
+  let arguments = (ins Tx_Ids:$ids, FlatSymbolRefAttr:$table, OptionalAttr<FlatSymbolRefAttr>:$positions,
+                       DefaultValuedAttr<ConfinedAttr<I64Attr, [IntNonNegative]>, "0">:$begin,
+                       Optional<Tx_Ids>:$type_ids, OptionalAttr<FlatSymbolRefAttr>:$types,
+                       DefaultValuedAttr<F32Attr, "1.0f">:$scale);
+  let results = (outs Tx_Rows:$result);
+  let assemblyFormat = [{
+    $ids $table (`positions` $positions^ `from` $begin)? (`types` $type_ids^ $types `:` type($type_ids))? attr-dict
+    `:` type($ids) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
 def Tx_RotateAppendOp : Tx_Op<"rotate_append", [AllTypesMatch<["keys", "values"]>,
                                                 DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "splits a Q, K, V product, normalizes and rotates the heads, appends to the cache";

@@ -24,6 +24,8 @@ struct StepSpec {
   bool onlyFirst = false;
   bool left = false;
   bool right = false;
+  std::vector<uint32_t> trie = {};
+  std::string replacements = {};
 };
 
 // Components nest in Sequences up to this depth, and come to at most this many steps.
@@ -83,15 +85,22 @@ struct BpeMerge {
   uint32_t id;
 };
 
-struct BpeModel {
+struct TokenModel {
+  tokens::ModelKind kind = tokens::ModelKind::bpe;
   std::unordered_map<std::string, uint32_t> ids; // of the model's own tokens
-  std::vector<BpeMerge> merges;                  // by left, then by right, each pair once
   int64_t unknown = -1;
-  bool fuseUnknown = false;
   bool byteFallback = false;
+  // BPE
+  std::vector<BpeMerge> merges; // by left, then by right, each pair once
+  bool fuseUnknown = false;
   bool ignoreMerges = false;
+  // WordPiece
+  std::string continuation;
+  uint32_t mostCharacters = 0;
+  // Unigram
+  std::vector<double> scores; // by id
 };
-BpeModel readBpeModel(const JsonNode &model);
+TokenModel readModel(const JsonNode &model);
 
 // The decoder, worked out for single tokens as far as that goes.
 class DecoderPlan {
@@ -116,6 +125,9 @@ public:
   };
   std::vector<TokenStep> tokenSteps;
   bool byteLevel = false;
+  bool wordPiece = false; // tokens are words, but for those with the prefix
+  std::string wordPiecePrefix;
+  bool cleanUp = false; // no space before punctuation
   bool fused = false; // the tokens are one text from here on
 };
 DecoderPlan readDecoder(const JsonNode &decoder);

@@ -74,6 +74,16 @@ void metaspace(const JsonNode &component, DecoderPlan &plan) {
   addStep(component, plan.tokenSteps, step);
 }
 
+void wordPiece(const JsonNode &component, DecoderPlan &plan) {
+  if (plan.fused || plan.byteFallback || !plan.tokenSteps.empty())
+    component.fail("type 'WordPiece' is not supported after other decoders");
+  plan.wordPiece = true;
+  plan.wordPiecePrefix = component["prefix"].string("##");
+  plan.cleanUp = component["cleanup"].boolean(true);
+  // The first token stands as it is: no token has a space, so none is taken out of it.
+  plan.firstWithout = " ";
+}
+
 struct Kind {
   const char *type;
   void (*read)(const JsonNode &component, DecoderPlan &plan);
@@ -82,6 +92,7 @@ struct Kind {
 constexpr Kind kKinds[] = {
     {"Sequence", nullptr}, {"ByteLevel", byteLevel}, {"Replace", replace},     {"ByteFallback", byteFallback},
     {"Fuse", fuse},        {"Strip", strip},         {"Metaspace", metaspace},
+    {"WordPiece", wordPiece},
 };
 
 std::string replaceAll(const std::string &text, const std::string &find, const std::string &replacement) {
@@ -134,8 +145,26 @@ DecoderPlan readDecoder(const JsonNode &decoder) {
   return plan;
 }
 
+// A token behind others: a word of its own, or the rest of the one before it.
+static std::string continueWords(const DecoderPlan &plan, const std::string &text) {
+  struct Row {
+    const char *text, *clean;
+  };
+  static constexpr Row kRows[] = {{" .", "."},     {" ?", "?"},     {" !", "!"},     {" ,", ","},
+                                  {" ' ", "'"},    {" n't", "n't"}, {" 'm", "'m"},   {" do not", " don't"},
+                                  {" 's", "'s"},   {" 've", "'ve"}, {" 're", "'re"}};
+  const std::string &prefix = plan.wordPiecePrefix;
+  std::string result = !prefix.empty() && text.compare(0, prefix.size(), prefix) == 0 ? text.substr(prefix.size()) : " " + text;
+  if (plan.cleanUp)
+    for (const Row &row : kRows)
+      result = replaceAll(result, row.text, row.clean);
+  return result;
+}
+
 std::string DecoderPlan::bytesOf(const std::string &text, bool &byteToken) const {
   byteToken = false;
+  if (wordPiece)
+    return continueWords(*this, text);
   std::string result = text;
   for (const TokenStep &step : tokenSteps)
     result = step.find.empty() ? stripEnds(result, step) : replaceAll(result, step.find, step.text);

@@ -36,7 +36,10 @@ public:
   std::vector<uint8_t> write(const std::map<std::string, const AddedToken *> &normalized) {
     FlatBufferBuilder builder(1 << 20);
     Offset<tokens::Vocabulary> vocabulary = writeVocabulary(builder);
-    Offset<tokens::Bpe> bpe = writeBpe(builder);
+    const bool isBpe = parts.model.kind == tokens::ModelKind::bpe;
+    Offset<tokens::Bpe> bpe = isBpe ? writeBpe(builder) : Offset<tokens::Bpe>();
+    Offset<tokens::WordPiece> wordPiece = writeWordPiece(builder);
+    Offset<tokens::Unigram> unigram = writeUnigram(builder);
     std::map<std::string, const AddedToken *> plain;
     for (const AddedToken &token : parts.addedTokens)
       if (!token.normalized && !token.text.empty())
@@ -48,8 +51,8 @@ public:
     auto prefix = builder.CreateVector(parts.ids.prefix);
     auto suffix = builder.CreateVector(parts.ids.suffix);
     Offset<tokens::Decoder> decoder = writeDecoder(builder);
-    builder.Finish(tokens::CreateTokenizer(builder, tokens::ModelKind::bpe, vocabulary, bpe, added, normalizer,
-                                           addedNormalized, preTokenizer, prefix, suffix, decoder, parts.bos, parts.eos,
+    builder.Finish(tokens::CreateTokenizer(builder, parts.model.kind, vocabulary, bpe, wordPiece, unigram, added,
+                                           normalizer, addedNormalized, preTokenizer, prefix, suffix, decoder, parts.bos, parts.eos,
                                            parts.pad, parts.unk),
                    tokens::TokenizerIdentifier());
     return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
@@ -151,17 +154,46 @@ private:
     }
     for (size_t i = 1; i < starts.size(); ++i)
       starts[i] += starts[i - 1];
-    std::vector<uint32_t> byteTokens;
-    if (parts.model.byteFallback)
-      for (int byte = 0; byte < 256; ++byte) {
-        char name[8];
-        snprintf(name, sizeof name, "<0x%02X>", byte);
-        std::unordered_map<std::string, uint32_t>::const_iterator found = parts.model.ids.find(name);
-        byteTokens.push_back(found == parts.model.ids.end() ? 0 : found->second + 1);
-      }
+    std::vector<uint32_t> byteTokens = findByteTokens();
     return tokens::CreateBpeDirect(builder, &starts, &merges, byteTokens.empty() ? nullptr : &byteTokens,
                                    static_cast<int32_t>(parts.model.unknown), parts.model.fuseUnknown,
                                    parts.model.ignoreMerges);
+  }
+
+  // id + 1 of each byte's token; empty without byte fallback.
+  std::vector<uint32_t> findByteTokens() const {
+    std::vector<uint32_t> result;
+    for (int byte = 0; parts.model.byteFallback && byte < 256; ++byte) {
+      char name[8];
+      snprintf(name, sizeof name, "<0x%02X>", byte);
+      std::unordered_map<std::string, uint32_t>::const_iterator found = parts.model.ids.find(name);
+      result.push_back(found == parts.model.ids.end() ? 0 : found->second + 1);
+    }
+    return result;
+  }
+
+  Offset<tokens::WordPiece> writeWordPiece(FlatBufferBuilder &builder) {
+    if (parts.model.kind != tokens::ModelKind::word_piece)
+      return {};
+    return tokens::CreateWordPieceDirect(builder, parts.model.continuation.c_str(),
+                                         static_cast<uint32_t>(parts.model.unknown), parts.model.mostCharacters);
+  }
+
+  Offset<tokens::Unigram> writeUnigram(FlatBufferBuilder &builder) {
+    if (parts.model.kind != tokens::ModelKind::unigram)
+      return {};
+    // Added tokens past the list have no score; nothing asks for it.
+    std::vector<double> scores = parts.model.scores;
+    const double least = scores.empty() ? 0 : *std::min_element(scores.begin(), scores.end());
+    scores.resize(table.texts.size(), least);
+    size_t longest = 0;
+    for (const std::pair<const std::string, uint32_t> &token : parts.model.ids)
+      longest = std::max(longest, token.first.size());
+    std::vector<uint32_t> byteTokens = findByteTokens();
+    // An unknown character costs as much more than the least likely token as SentencePiece has it.
+    return tokens::CreateUnigramDirect(builder, &scores, static_cast<uint32_t>(longest),
+                                       static_cast<int32_t>(parts.model.unknown), least - 10,
+                                       byteTokens.empty() ? nullptr : &byteTokens);
   }
 
   // `tokens` by the text that is looked for; a map goes by the order of bytes.
@@ -192,8 +224,15 @@ private:
       Offset<flatbuffers::String> regex = step.regex ? builder.CreateString(*step.regex) : text("");
       Offset<flatbuffers::String> literal = text(step.literal);
       Offset<flatbuffers::String> replacement = text(step.text);
+      Offset<flatbuffers::Vector<uint32_t>> trie;
+      Offset<flatbuffers::Vector<uint8_t>> replacements;
+      if (!step.trie.empty()) {
+        trie = builder.CreateVector(step.trie);
+        replacements = builder.CreateVector(reinterpret_cast<const uint8_t *>(step.replacements.data()),
+                                            step.replacements.size());
+      }
       offsets.push_back(tokens::CreateStep(builder, step.kind, regex, literal, replacement, step.behavior, step.invert,
-                                           step.onlyFirst, step.left, step.right));
+                                           step.onlyFirst, step.left, step.right, trie, replacements));
     }
     return builder.CreateVector(offsets);
   }

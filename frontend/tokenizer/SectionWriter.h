@@ -6,7 +6,7 @@
 namespace sinter::tokenizer {
 
 struct TokenizerParts {
-  BpeModel model;
+  TokenModel model;
   std::vector<AddedToken> addedTokens; // no text twice
   std::vector<StepSpec> normalizer;
   std::vector<StepSpec> preTokenizer;

@@ -94,7 +94,7 @@ std::vector<uint8_t> compile(const std::string &directory) {
     nlohmann::json json = parseJson(file, readTextFile(file));
     JsonNode root(json, file);
     root.requireObject();
-    parts.model = readBpeModel(root["model"]);
+    parts.model = readModel(root["model"]);
     parts.addedTokens = readAddedTokens(root["added_tokens"]);
     parts.normalizer = readNormalizer(root["normalizer"]);
     parts.preTokenizer = readPreTokenizer(root["pre_tokenizer"]);

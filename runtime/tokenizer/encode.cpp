@@ -43,7 +43,18 @@ private:
 
   bool preTokenizePart(Piece piece) {
     return tokenizer.preTokenizer.run(piece, preTokenizerMemory, [this](Piece word) {
-      encodeBpe(*tokenizer.root->vocabulary(), *tokenizer.root->bpe(), word.text, bpeMemory, ids);
+      const tokens::Tokenizer &root = *tokenizer.root;
+      switch (root.model()) {
+      case tokens::ModelKind::bpe:
+        encodeBpe(*root.vocabulary(), *root.bpe(), word.text, bpeMemory, ids);
+        break;
+      case tokens::ModelKind::word_piece:
+        encodeWordPiece(*root.vocabulary(), *root.word_piece(), word.text, wordMemory, ids);
+        break;
+      case tokens::ModelKind::unigram:
+        encodeUnigram(*root.vocabulary(), *root.unigram(), word.text, unigramMemory, ids);
+        break;
+      }
       return true;
     });
   }
@@ -54,6 +65,8 @@ private:
   StepMemory normalizerMemory;
   StepMemory preTokenizerMemory;
   BpeMemory bpeMemory;
+  WordPieceMemory wordMemory;
+  UnigramMemory unigramMemory;
 };
 
 void appendIds(const flatbuffers::Vector<uint32_t> *source, std::vector<uint32_t> &ids) {

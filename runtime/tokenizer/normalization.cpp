@@ -99,6 +99,77 @@ std::string_view normalize(std::string_view text, StepKind form, std::string &st
   return storage;
 }
 
+// What BERT counts as Chinese characters: blocks of ideographs, without kana and hangul.
+static bool isIdeograph(uint32_t code) {
+  static constexpr struct {
+    uint32_t first, last;
+  } kBlocks[] = {{0x4E00, 0x9FFF},   {0x3400, 0x4DBF},   {0x20000, 0x2A6DF}, {0x2A700, 0x2B73F},
+                 {0x2B740, 0x2B81F}, {0x2B820, 0x2CEAF}, {0xF900, 0xFAFF},   {0x2F800, 0x2FA1F}};
+  for (const auto &block : kBlocks)
+    if (code >= block.first && code <= block.last)
+      return true;
+  return false;
+}
+
+static bool vanishesWhenCleaned(uint32_t code) {
+  if (code == '\t' || code == '\n' || code == '\r')
+    return false;
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(code))) {
+  case UTF8PROC_CATEGORY_CC:
+  case UTF8PROC_CATEGORY_CF:
+  case UTF8PROC_CATEGORY_CO:
+    return true;
+  default:
+    return code == 0xFFFD;
+  }
+}
+
+static bool isMark(uint32_t code, bool spacing) {
+  const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
+  return category == UTF8PROC_CATEGORY_MN ||
+         (spacing && (category == UTF8PROC_CATEGORY_MC || category == UTF8PROC_CATEGORY_ME));
+}
+
+void changeCharacters(std::string_view text, StepKind kind, std::string &result) {
+  result.clear();
+  while (!text.empty()) {
+    const Character character = readCharacter(text);
+    const std::string_view same = text.substr(0, character.size);
+    text.remove_prefix(character.size);
+    const uint32_t code = character.code;
+    switch (kind) {
+    case StepKind::clean:
+      if (!vanishesWhenCleaned(code))
+        result += isWhiteSpace(code) ? std::string_view(" ") : same;
+      break;
+    case StepKind::space_ideographs:
+      if (isIdeograph(code))
+        result.append(" ").append(same).append(" ");
+      else
+        result += same;
+      break;
+    default:
+      if (!isMark(code, kind == StepKind::strip_all_marks))
+        result += same;
+    }
+  }
+}
+
+size_t graphemeSize(std::string_view text) {
+  Character character = readCharacter(text);
+  size_t size = character.size;
+  utf8proc_int32_t state = 0;
+  while (size < text.size()) {
+    const Character next = readCharacter(text.substr(size));
+    if (utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(character.code),
+                                         static_cast<utf8proc_int32_t>(next.code), &state))
+      break;
+    size += next.size;
+    character = next;
+  }
+  return size;
+}
+
 void lowercase(std::string_view text, std::string &result) {
   result.clear();
   for (size_t at = 0; at < text.size();) {

@@ -29,4 +29,8 @@ std::string_view normalize(std::string_view text, tokens::StepKind, std::string 
 
 void lowercase(std::string_view text, std::string &result) { result = text; }
 
+void changeCharacters(std::string_view text, tokens::StepKind, std::string &result) { result = text; }
+
+size_t graphemeSize(std::string_view text) { return readCharacter(text).size; }
+
 } // namespace sinter::tokenizer

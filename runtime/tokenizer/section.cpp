@@ -9,17 +9,14 @@
 namespace sinter::tokenizer {
 namespace {
 
+constexpr uint32_t kMostCharacters = 4096; // of a piece for WordPiece, whose time is quadratic in them
+
 class Checker {
 public:
   explicit Checker(std::string &error) : error(error) {}
 
   bool check(const tokens::Tokenizer &root) {
-    if (root.model() != tokens::ModelKind::bpe)
-      return fail("the model's kind " + std::to_string(static_cast<int>(root.model())) +
-                  " is not known to this version");
-    if (!root.bpe())
-      return fail("the BPE table is missing");
-    return checkVocabulary(*root.vocabulary()) && checkBpe(*root.bpe()) && checkAdded(*root.added(), root) &&
+    return checkVocabulary(*root.vocabulary()) && checkModel(root) && checkAdded(*root.added(), root) &&
            checkAdded(*root.added_normalized(), root) && checkIds(root.prefix(), "prefix") &&
            checkIds(root.suffix(), "suffix") && checkDecoder(*root.decoder()) && checkId(root.bos(), "bos") &&
            checkId(root.eos(), "eos") && checkId(root.pad(), "pad") && checkId(root.unk(), "unk");
@@ -96,6 +93,37 @@ private:
       return fail("the table of low characters has " + std::to_string(vocabulary.low()->size()) +
                   " entries, expected " + std::to_string(kLowCodes));
     return true;
+  }
+
+  bool checkModel(const tokens::Tokenizer &root) {
+    switch (root.model()) {
+    case tokens::ModelKind::bpe:
+      return root.bpe() ? checkBpe(*root.bpe()) : fail("the BPE table is missing");
+    case tokens::ModelKind::word_piece:
+      return root.word_piece() ? checkWordPiece(*root.word_piece()) : fail("the WordPiece table is missing");
+    case tokens::ModelKind::unigram:
+      return root.unigram() ? checkUnigram(*root.unigram()) : fail("the Unigram table is missing");
+    }
+    return fail("the model's kind " + std::to_string(static_cast<int>(root.model())) + " is not known to this version");
+  }
+
+  bool checkWordPiece(const tokens::WordPiece &words) {
+    if (words.unknown() >= size)
+      return fail("the unknown token is id " + std::to_string(words.unknown()) + " of " + std::to_string(size));
+    return words.most_characters() <= kMostCharacters ||
+           fail("pieces may have " + std::to_string(words.most_characters()) + " characters (limit " +
+                std::to_string(kMostCharacters) + ")");
+  }
+
+  bool checkUnigram(const tokens::Unigram &unigram) {
+    if (unigram.scores()->size() != size)
+      return fail("there are " + std::to_string(unigram.scores()->size()) + " scores for " + std::to_string(size) +
+                  " ids");
+    if (unigram.byte_tokens() && unigram.byte_tokens()->size() != 256)
+      return fail("the table of byte tokens has " + std::to_string(unigram.byte_tokens()->size()) +
+                  " entries, expected 256");
+    return (!unigram.byte_tokens() || checkSlots(*unigram.byte_tokens(), "byte tokens")) &&
+           checkId(unigram.unknown(), "the unknown token");
   }
 
   bool checkBpe(const tokens::Bpe &bpe) {

@@ -60,7 +60,9 @@ void sinter_tokenizer_get_info(const sinter_tokenizer *tokenizer, sinter_tokeniz
   if (!tokenizer || !info)
     return;
   const sinter::tokens::Tokenizer &root = *tokenizer->root;
-  info->model = "BPE";
+  info->model = tokenizer->root->model() == sinter::tokens::ModelKind::bpe          ? "BPE"
+                : tokenizer->root->model() == sinter::tokens::ModelKind::word_piece ? "WordPiece"
+                                                                                    : "Unigram";
   info->size = root.vocabulary()->flags()->size();
   info->bos = root.bos();
   info->eos = root.eos();

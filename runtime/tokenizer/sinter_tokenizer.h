@@ -33,7 +33,7 @@ SINTER_API sinter_status sinter_tokenizer_open(const void *data, size_t size, si
 SINTER_API void sinter_tokenizer_close(sinter_tokenizer *tokenizer);
 
 typedef struct sinter_tokenizer_info {
-  const char *model; /* "BPE" */
+  const char *model; /* "BPE", "WordPiece" or "Unigram" */
   uint32_t size;     /* ids are below this; some of them may have no token */
   int32_t bos;       /* ids that tokenizer_config.json names; -1: none */
   int32_t eos;

@@ -13,6 +13,24 @@ namespace sinter::tokenizer {
 using tokens::Behavior;
 using tokens::StepKind;
 
+static bool needsNormalization(StepKind kind) {
+  switch (kind) {
+  case StepKind::nfc:
+  case StepKind::nfd:
+  case StepKind::nfkc:
+  case StepKind::nfkd:
+  case StepKind::lowercase:
+  case StepKind::clean:
+  case StepKind::space_ideographs:
+  case StepKind::strip_marks:
+  case StepKind::strip_all_marks:
+  case StepKind::charsmap:
+    return true;
+  default:
+    return false;
+  }
+}
+
 bool Steps::open(const flatbuffers::Vector<flatbuffers::Offset<tokens::Step>> &list, const char *where,
                  std::string &error) {
   if (list.size() > kMaxSteps) {
@@ -41,9 +59,12 @@ bool Steps::open(const flatbuffers::Vector<flatbuffers::Offset<tokens::Step>> &l
       error = place + "a text is not UTF-8";
       return false;
     }
-    if (!hasNormalization() && (step.kind == StepKind::nfc || step.kind == StepKind::nfd || step.kind == StepKind::nfkc ||
-                                step.kind == StepKind::nfkd || step.kind == StepKind::lowercase)) {
+    if (!hasNormalization() && needsNormalization(step.kind)) {
       error = place + "needs Unicode's tables, and this program was built without them";
+      return false;
+    }
+    if (step.kind == StepKind::charsmap && !step.charsmap.open(*source, error)) {
+      error = place + error;
       return false;
     }
     bool searches = step.kind == StepKind::replace || step.kind == StepKind::split;
@@ -107,6 +128,17 @@ bool Steps::runFrom(size_t index, Piece piece, StepMemory &memory, const PieceRe
       continue;
     case StepKind::lowercase:
       lowercase(piece.text, result);
+      piece.text = result;
+      continue;
+    case StepKind::clean:
+    case StepKind::space_ideographs:
+    case StepKind::strip_marks:
+    case StepKind::strip_all_marks:
+      changeCharacters(piece.text, step.kind, result);
+      piece.text = result;
+      continue;
+    case StepKind::charsmap:
+      step.charsmap.apply(piece.text, result);
       piece.text = result;
       continue;
     case StepKind::strip:

@@ -1,6 +1,7 @@
 // The steps of a normalizer or pre-tokenizer, run piece by piece.
 #pragma once
 
+#include "charsmap.h"
 #include "pattern.h"
 #include "runtime/tokenizer/tokenizer_generated.h"
 
@@ -54,6 +55,7 @@ private:
   struct Step {
     tokens::StepKind kind;
     Pattern pattern;
+    Charsmap charsmap;
     std::string_view literal;
     std::string_view text;
     tokens::Behavior behavior;

@@ -3,6 +3,8 @@
 
 #include "added_tokens.h"
 #include "bpe.h"
+#include "unigram.h"
+#include "word_piece.h"
 #include "sinter_tokenizer.h"
 #include "steps.h"
 

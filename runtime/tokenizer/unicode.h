@@ -21,6 +21,12 @@ bool isWordCharacter(uint32_t code);
 // already by the look of it, else lies in `storage`.
 std::string_view normalize(std::string_view text, tokens::StepKind form, std::string &storage);
 
+// BERT's changes of single characters: StepKind::clean, space_ideographs, strip_marks, strip_all_marks.
+void changeCharacters(std::string_view text, tokens::StepKind kind, std::string &result);
+
+// Bytes of the first grapheme cluster of `text`, which is not empty: a character and what belongs to it.
+size_t graphemeSize(std::string_view text);
+
 void lowercase(std::string_view text, std::string &result);
 
 // Without the white space at its ends.

@@ -9,6 +9,7 @@
 #include "passes/Passes.h"
 #include "passes/Pipeline.h"
 
+#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 
 #include <gtest/gtest.h>
@@ -102,18 +103,20 @@ private:
     auto reads = [&](StringRef name, auto touch) { binding(name) ? touch(binding(name), false) : void(); };
     auto writes = [&](StringRef name, auto touch) { binding(name) ? touch(binding(name), true) : void(); };
 
-    if (isa<kern::EmbedAttr, kern::RowsAttr, kern::RopeTableAttr>(spec)) { // unit: a token
+    if (isa<kern::EmbedAttr, kern::RowsAttr, kern::RopeTableAttr, kern::UnitAttr>(spec)) { // unit: a token
       auto own = [&](Value buffer, bool write) { row(buffer, unit, write, thread); };
-      for (StringRef name : {"ids", "in"})
+      for (StringRef name : {"ids", "type_ids", "in"})
         reads(name, own);
       for (StringRef name : {"out", "codes", "scales", "sums"})
         writes(name, own);
     } else if (kern::LinearAttr linear = dyn_cast<kern::LinearAttr>(spec)) { // unit: 32 outputs, all tokens
       auto input = [&](Value buffer, bool write) {
-        linear.getRowFromScalar() ? row(buffer, step.row, write, thread) : rows(buffer, write, thread);
+        if (linear.getRowFromScalar() || linear.getSingle())
+          return row(buffer, linear.getRowFromScalar() ? step.row : 0, write, thread);
+        rows(buffer, write, thread);
       };
       auto tile = [&](Value buffer, bool write) {
-        for (int64_t t = 0; t < step.tokens; ++t)
+        for (int64_t t = 0; t < (linear.getSingle() ? 1 : step.tokens); ++t)
           columns(buffer, t, 32 * unit, 32 * unit + 32, write, thread);
       };
       for (StringRef name : {"in", "codes", "scales", "sums"})
@@ -138,6 +141,26 @@ private:
           cached(binding("cache"), head, position, false, thread);
         columns(binding("out"), t, head * group * dim, (head + 1) * group * dim, true, thread);
       });
+    } else if (kern::FullAttentionAttr full = dyn_cast<kern::FullAttentionAttr>(spec)) {
+      heads(full, unit, [&](int64_t head, int64_t t, int64_t group, int64_t dim) {
+        ArrayRef<int64_t> from = full.getColumns();
+        columns(binding("query"), t, from[0] + head * group * dim, from[0] + (head + 1) * group * dim, false, thread);
+        for (int64_t other = 0; other < step.tokens; ++other) {
+          columns(binding("keys"), other, from[1] + head * dim, from[1] + (head + 1) * dim, false, thread);
+          columns(binding("values"), other, from[2] + head * dim, from[2] + (head + 1) * dim, false, thread);
+        }
+        reads("bias", [&](Value bias, bool write) {
+          for (int64_t member = head * group; member < (head + 1) * group; ++member)
+            row(bias, member, write, thread);
+        });
+        columns(binding("out"), t, head * group * dim, (head + 1) * group * dim, true, thread);
+      });
+    } else if (isa<kern::RelativeBiasAttr>(spec)) { // unit: a head
+      row(binding("out"), unit, true, thread);
+    } else if (isa<kern::PoolAttr>(spec)) { // unit: 32 columns
+      for (int64_t t = 0; t < step.tokens; ++t)
+        columns(binding("in"), t, 32 * unit, 32 * unit + 32, false, thread);
+      columns(binding("out"), 0, 32 * unit, 32 * unit + 32, true, thread);
     } else {
       ADD_FAILURE() << "a kind of kernel that this test does not know";
     }
@@ -158,17 +181,29 @@ private:
   bool raced = false;
 };
 
-class Schedule : public testing::TestWithParam<const char *> {
+// A decoder, and the encoder whose text is a test of the pipeline.
+struct Program {
+  const char *name;
+  const char *format;
+  bool encoder;
+};
+
+class Schedule : public testing::TestWithParam<Program> {
 protected:
   void SetUp() override {
     context.loadDialect<tx::TxDialect, sched::SchedDialect, func::FuncDialect>();
-    llvm::Expected<ImportedModel> model = importHuggingFace(SINTER_SOURCE_DIR "/models/tales", context);
-    ASSERT_TRUE(bool(model)) << llvm::toString(model.takeError());
-    module = std::move(model->module);
+    if (GetParam().encoder) {
+      module = parseSourceFile<ModuleOp>(SINTER_SOURCE_DIR "/test/passes/encoder.mlir", &context);
+      ASSERT_TRUE(bool(module));
+    } else {
+      llvm::Expected<ImportedModel> model = importHuggingFace(SINTER_SOURCE_DIR "/models/tales", context);
+      ASSERT_TRUE(bool(model)) << llvm::toString(model.takeError());
+      module = std::move(model->module);
+    }
     PassManager passes(&context);
     PipelineOptions options;
-    options.format = GetParam();
-    options.context = 64;
+    options.format = GetParam().format;
+    options.context = GetParam().encoder ? 40 : 64;
     options.prefillTokens = 40; // blocks of 16, 16 and 8 tokens
     buildPipeline(passes, options);
     ASSERT_TRUE(succeeded(passes.run(*module)));
@@ -237,10 +272,9 @@ TEST_P(Schedule, KeepsLiveBuffersApart) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, Schedule, testing::Values("f32", "q4", "q4z-128"), [](const auto &info) {
-  std::string name = info.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Formats, Schedule, testing::Values(Program{"f32", "f32", false}, Program{"q4", "q4", false},
+                                         Program{"q4z_128", "q4z-128", false}, Program{"encoder_f32", "f32", true},
+                                         Program{"encoder_q8", "q8", true}),
+                         [](const auto &info) { return std::string(info.param.name); });
 
 } // namespace

@@ -63,7 +63,7 @@ func.func @prefill(%ids: tensor<?xi32>, %other: tensor<?xi32>) -> tensor<?x64xf3
 tx.param @e "m" at 0 : tensor<64x64xf32> as "q8"
 func.func @prefill(%ids: tensor<?xi32>) -> tensor<?x64xf32> attributes {tx.max_tokens = 8 : i64} {
   %x = tx.embed %ids @e : tensor<?xi32> -> tensor<?x64xf32>
-  // expected-error @+1 {{'tx.add' op has no kernel: supported are tx.embed, tx.norm of whole rows, tx.linear, tx.rotate_append and tx.attention}}
+  // expected-error @+1 {{'tx.add' op has no kernel: supported are tx.embed, tx.embed_sum, tx.norm of whole rows, tx.linear, tx.rotate_append, tx.attention, tx.pool and tx.unit}}
   %y = tx.add %x, %x : tensor<?x64xf32>
   return %y : tensor<?x64xf32>
 }
@@ -140,3 +140,23 @@ func.func @head(%x: tensor<?x96xf32>) -> tensor<?x64xf32> attributes {tx.max_tok
   %y = tx.linear %x [@w] : tensor<?x96xf32> -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
 }
+
+// -----
+
+tx.param @embed "m" at 0 : tensor<100x64xf32> as "f32"
+tx.param @places "m" at 0 : tensor<42x64xf32> as "f32"
+func.func @encode(%ids: tensor<?xi32>) -> tensor<?x64xf32> attributes {tx.max_tokens = 41 : i64} {
+  // expected-error @+1 {{has positions for 40 tokens, but a step may have 41}}
+  %x = tx.embed_sum %ids @embed positions @places from 2 : tensor<?xi32> -> tensor<?x64xf32>
+  return %x : tensor<?x64xf32>
+}
+
+// -----
+
+func.func @encode(%ids: tensor<?xi32>) -> tensor<?x32xf32> attributes {tx.max_tokens = 8 : i64} {
+  %x = tx.embed %ids @embed : tensor<?xi32> -> tensor<?x64xf32>
+  // expected-error @+1 {{has no kernel: it must fuse into tx.rotate_append or be read by full attention}}
+  %s = tx.slice %x from 0 : tensor<?x64xf32> -> tensor<?x32xf32>
+  return %s : tensor<?x32xf32>
+}
+tx.param @embed "m" at 0 : tensor<100x64xf32> as "f32"

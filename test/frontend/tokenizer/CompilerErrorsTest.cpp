@@ -18,14 +18,14 @@ TEST(CompilerErrors, unsupportedComponentsAreNamed) {
             "model/tokenizer.json: pre_tokenizer.pretokenizers[1]: type 'Foo' is not supported (supported: Sequence, "
             "Split, ByteLevel, Metaspace, Digits, Punctuation, Whitespace, WhitespaceSplit, BertPreTokenizer, "
             "CharDelimiterSplit)");
-  EXPECT_EQ(errorWith("/normalizer", {{"type", "Precompiled"}}),
-            "model/tokenizer.json: normalizer: type 'Precompiled' is not supported (supported: Sequence, Prepend, "
-            "Replace, NFC, NFD, NFKC, NFKD, Lowercase, Strip)");
-  EXPECT_EQ(errorWith("/model/type", "Unigram"),
-            "model/tokenizer.json: model: type 'Unigram' is not supported (supported: BPE)");
+  EXPECT_EQ(errorWith("/normalizer", {{"type", "Nmt"}}),
+            "model/tokenizer.json: normalizer: type 'Nmt' is not supported (supported: Sequence, Prepend, "
+            "Replace, NFC, NFD, NFKC, NFKD, Lowercase, Strip, StripAccents, BertNormalizer, Precompiled)");
+  EXPECT_EQ(errorWith("/model/type", "WordLevel"),
+            "model/tokenizer.json: model: type 'WordLevel' is not supported (supported: BPE, WordPiece, Unigram)");
   EXPECT_EQ(errorWith("/decoder/type", "CTC"),
             "model/tokenizer.json: decoder: type 'CTC' is not supported (supported: Sequence, ByteLevel, Replace, "
-            "ByteFallback, Fuse, Strip, Metaspace)");
+            "ByteFallback, Fuse, Strip, Metaspace, WordPiece)");
   EXPECT_EQ(errorWith("/post_processor/type", "Bar"),
             "model/tokenizer.json: post_processor: type 'Bar' is not supported (supported: Sequence, ByteLevel, "
             "TemplateProcessing, RobertaProcessing, BertProcessing)");
@@ -60,6 +60,22 @@ TEST(CompilerErrors, wrongValuesAreNamed) {
             "model/tokenizer.json: 1028 tokens have ids up to 16777215: too many ids without a token");
   EXPECT_EQ(errorWith("/post_processor/single/0/SpecialToken/id", "<x>"),
             "model/tokenizer.json: post_processor.single[0]: '<x>' is not in special_tokens");
+}
+
+TEST(CompilerErrors, wrongModelsOfEncodersAreNamed) {
+  auto errorOfModel = [](const json &model) {
+    json tokenizer = talesJson();
+    tokenizer["model"] = model;
+    return errorOf(tokenizer);
+  };
+  EXPECT_EQ(errorOfModel({{"type", "WordPiece"}, {"vocab", {{"a", 0}}}, {"unk_token", "[UNK]"}}),
+            "model/tokenizer.json: model.unk_token: '[UNK]' is not in the vocabulary");
+  EXPECT_EQ(errorOfModel({{"type", "Unigram"}, {"vocab", {{"a", 0}}}, {"unk_id", 0}}),
+            "model/tokenizer.json: model.vocab: expected an array, found object");
+  EXPECT_EQ(errorOfModel({{"type", "Unigram"}, {"vocab", json::array({json::array({"a", "b"})})}, {"unk_id", 0}}),
+            "model/tokenizer.json: model.vocab: token 0: expected a text and a score");
+  EXPECT_EQ(errorOfModel({{"vocab", {{"a", 0}}}}),
+            "model/tokenizer.json: model: no type, and nothing that tells it (supported: BPE, WordPiece, Unigram)");
 }
 
 TEST(CompilerErrors, sequencesDoNotNestForever) {

@@ -1,7 +1,7 @@
 // Damaged tokenizer sections, thousands of times, with the library built with AddressSanitizer and
 // UndefinedBehaviorSanitizer: opening says what is wrong, or what opened can be used.
 
-#include "test/frontend/tokenizer/TokenizerFixture.h"
+#include "test/frontend/tokenizer/EncoderTokenizers.h"
 
 #include "runtime/tokenizer/utf8.h"
 
@@ -52,11 +52,15 @@ std::vector<uint8_t> compiled(json tokenizer) {
   return Compiled(directory.path).section;
 }
 
-// `what` is 0 for a byte-level, 1 for a byte-fallback tokenizer.
+// A byte-level and a byte-fallback tokenizer, WordPiece and Unigram.
+json kindOf(int what) {
+  return what == 0 ? talesJson() : what == 1 ? llama2Json() : what == 2 ? encoderJson("bert_uncased") : fullUnigramJson();
+}
+
 class SectionMutation : public testing::TestWithParam<int> {
 protected:
   void SetUp() override {
-    original = compiled(GetParam() ? llama2Json() : talesJson());
+    original = compiled(kindOf(GetParam()));
     ASSERT_FALSE(original.empty());
   }
   std::vector<uint8_t> original;
@@ -95,7 +99,7 @@ TEST_P(SectionMutation, bytesAndWords) {
   EXPECT_GT(opened, 100); // much of the damage is to texts, and harmless
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, SectionMutation, testing::Values(0, 1));
+INSTANTIATE_TEST_SUITE_P(All, SectionMutation, testing::Values(0, 1, 2, 3));
 
 // Any bytes are a text.
 TEST(Section, randomTexts) {

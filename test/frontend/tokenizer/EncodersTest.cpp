@@ -1,0 +1,104 @@
+// The tokenizers of encoders, WordPiece with BERT's normalizer and Unigram, over small vocabularies: ids as another
+// implementation gives them. encoders.json says how it was made. What that implementation leaves out or does otherwise
+// (SentencePiece's table of replacements, text from ids) is tested by hand.
+
+#include "EncoderTokenizers.h"
+
+using namespace sinter::test;
+
+namespace {
+
+class Encoders : public testing::TestWithParam<size_t> {};
+
+TEST_P(Encoders, stringsHaveTheIds) {
+  const nlohmann::json &tokenizer = encodersFile()["tokenizers"][GetParam()];
+  CompiledJson model(tokenizer["json"]);
+  const nlohmann::json &strings = encodersFile()["strings"];
+  ASSERT_EQ(strings.size(), tokenizer["ids"].size());
+  for (size_t i = 0; i < strings.size(); ++i)
+    EXPECT_EQ(model->encode(strings[i]), tokenizer["ids"][i].get<std::vector<uint32_t>>()) << strings[i];
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Encoders, testing::Range<size_t>(0, 6), [](const testing::TestParamInfo<size_t> &info) {
+  return encodersFile()["tokenizers"][info.param]["name"].get<std::string>();
+});
+
+TEST(EncodersFile, allAreTested) { EXPECT_EQ(encodersFile()["tokenizers"].size(), 6u); }
+
+TEST(WordPiece, textFromIds) {
+  CompiledJson bert(encoderJson("bert_uncased"));
+  EXPECT_EQ(bert->decode(bert->encode("Once upon a time, there was!")), "once upon a time, there was!");
+  EXPECT_EQ(bert->decode(bert->encode("don't stop")), "don ' t stop");
+  EXPECT_STREQ(bert->tokenizer.info().model, "WordPiece");
+  // The first token stands as it is.
+  EXPECT_EQ(bert->decode({bert->idOf("##e"), bert->idOf("##e"), bert->idOf("a")}), "##ee a");
+}
+
+// White space, ideographs and small letters as the tokenizers library has them.
+TEST(WordPiece, whatTheOtherImplementationDoesOtherwise) {
+  CompiledJson bert(encoderJson("bert_uncased"));
+  EXPECT_EQ(bert->encode("a\ufeffb"), bert->encode("ab"));
+  EXPECT_EQ(bert->encode("a\u0085b"), bert->encode("ab"));
+  EXPECT_EQ(bert->encode("a\U00020000b"), bert->encode("a \U00020000 b"));
+  EXPECT_EQ(bert->encode("\u039f\u03a3"), bert->encode("\u03bf\u03c3"));
+}
+
+TEST(Unigram, bytesOfUnknownCharacters) {
+  CompiledJson model(unigramWithBytes());
+  const uint32_t first = model->idOf("<0x00>");
+  std::vector<uint32_t> ids = model->encode("\u2192", 0); // E2 86 92
+  ASSERT_GE(ids.size(), 3u);
+  EXPECT_EQ(std::vector<uint32_t>(ids.end() - 3, ids.end()),
+            (std::vector<uint32_t>{first + 0xE2, first + 0x86, first + 0x92}));
+}
+
+TEST(Unigram, textFromIds) {
+  CompiledJson model(unigramWithBytes());
+  EXPECT_EQ(model->decode(model->encode("Once upon a time")), "Once upon a time");
+  EXPECT_STREQ(model->tokenizer.info().model, "Unigram");
+}
+
+// The way with the largest sum, not the longest tokens: "abcd" as "a" + "bcd" (-3), not "abc" + "d" (-5).
+TEST(Unigram, bestSumWins) {
+  nlohmann::json json = encoderJson("t5");
+  json["pre_tokenizer"] = nullptr;
+  json["post_processor"] = nullptr;
+  json["added_tokens"] = nlohmann::json::array();
+  json["model"]["vocab"] = nlohmann::json::parse(
+      R"([["<unk>", 0], ["a", -1], ["b", -4], ["abc", -2], ["bcd", -2], ["d", -3], ["abcd", -3.5]])");
+  json["model"]["unk_id"] = 0;
+  CompiledJson model(json);
+  EXPECT_EQ(model->encode("abcd"), (std::vector<uint32_t>{1, 4}));
+  // A run of unknown characters is one unknown token; known ones between keep their own.
+  EXPECT_EQ(model->encode("xyaz"), (std::vector<uint32_t>{0, 1, 0}));
+}
+
+TEST(Charsmap, replaces) {
+  nlohmann::json json = unigramWithBytes();
+  json["pre_tokenizer"] = nullptr;
+  json["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", handmadeCharsmap()}};
+  CompiledJson mapped(json);
+  json["normalizer"] = nullptr;
+  CompiledJson plain(json);
+  EXPECT_EQ(mapped->encode("xAy\u00bdz"), plain->encode("xay1/2z"));
+  EXPECT_EQ(mapped->encode("b\u00e9"), plain->encode("b\u00e9"));
+  // A cluster of up to five bytes goes as a whole by the shortest of its starts; a longer one character by character.
+  EXPECT_EQ(mapped->encode("A\u0301"), plain->encode("a"));
+  EXPECT_EQ(mapped->encode("A\u0301\u0302\u0303"), plain->encode("a\u0301\u0302\u0303"));
+}
+
+TEST(Charsmap, damaged) {
+  nlohmann::json json = unigramWithBytes();
+  auto errorWith = [&](const std::string &map) {
+    json["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", map}};
+    return errorOf(json);
+  };
+  EXPECT_EQ(errorWith("***"), "model/tokenizer.json: normalizer.precompiled_charsmap: expected base64");
+  EXPECT_EQ(errorWith(base64(std::string("\xff\x00\x00\x00xx", 6))),
+            "model/tokenizer.json: normalizer.precompiled_charsmap: the table says 255 bytes of array, but has 6");
+  EXPECT_EQ(errorWith(base64(std::string("\x04\x00\x00\x00\x00\x00\x00\x00\xff", 9))),
+            "model/tokenizer.json: the compiled tokenizer does not open: normalizer step 0: the replacements are not "
+            "UTF-8 ended by a zero");
+}
+
+} // namespace

@@ -1,0 +1,107 @@
+// Texts on their way into an encoder. Truncation keeps what the tokenizer puts around a text: the marks at its end stay.
+
+#include "tools/EncoderTexts.h"
+
+#include "tools/CommandLine.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace sinter {
+
+void addTextOptions(CLI::App &command, TextOptions &options) {
+  command.add_option("FILE", options.model, "a compiled encoder")->required()->type_name("");
+  command.add_option("TEXT", options.texts, "one or more texts")->type_name("");
+  command.add_option("--file", options.file, "a file with a text on each line; \"-\" reads standard input")
+      ->type_name("FILE");
+  command.add_option("--ids", options.ids, "token ids (101,7592,102) instead of a text; may be given several times")
+      ->type_name("IDS");
+  command.add_option("--threads", options.threads, "threads (default: as many as the process may use)")
+      ->type_name("N")
+      ->check(positive());
+}
+
+sinter_encoder_info encoderOf(const Artifact &artifact) {
+  sinter_encoder_info info;
+  if (sinter_model_get_encoder(artifact.model().get(), &info) != SINTER_OK)
+    throw Failure(artifact.path() + " is not an encoder: it was compiled from a " + artifact.info().family + " model");
+  return info;
+}
+
+// The ids of a text, at most `most`.
+static std::vector<uint32_t> fit(const Artifact &artifact, const std::string &text, size_t most, bool &truncated) {
+  std::vector<uint32_t> ids = artifact.encode(text);
+  truncated = ids.size() > most;
+  if (!truncated)
+    return ids;
+  std::vector<uint32_t> bare;
+  std::string error;
+  if (!artifact.tokenizer().encode(text, SINTER_PARSE_SPECIAL, bare, error))
+    throw Failure(artifact.path() + ": " + error);
+  const size_t around = ids.size() - bare.size();
+  if (around >= most)
+    throw Failure(artifact.path() + ": " + std::to_string(most) + " tokens are not enough for the " +
+                  std::to_string(around) + " around each text");
+  size_t prefix = 0;
+  while (prefix < around && !std::equal(bare.begin(), bare.end(), ids.begin() + prefix))
+    ++prefix;
+  ids.erase(ids.begin() + prefix + (most - around), ids.begin() + prefix + bare.size());
+  return ids;
+}
+
+static void addText(const Artifact &artifact, const std::string &text, size_t most, std::vector<EncoderText> &texts) {
+  EncoderText next;
+  next.text = text;
+  next.ids = fit(artifact, text, most, next.truncated);
+  if (next.ids.empty())
+    throw Failure("text " + std::to_string(texts.size() + 1) + " has no tokens");
+  if (next.truncated)
+    std::fprintf(stderr, "note: text %zu is longer than %zu tokens; its end is left out\n", texts.size() + 1, most);
+  texts.push_back(std::move(next));
+}
+
+std::vector<EncoderText> readTexts(const Artifact &artifact, const TextOptions &options) {
+  const size_t most = encoderOf(artifact).tokens;
+  std::vector<EncoderText> texts;
+  if ((!options.texts.empty() || !options.file.empty()) && !artifact.hasTokenizer())
+    throw Failure(artifact.path() + " has no tokenizer: give --ids");
+  for (const std::string &text : options.texts)
+    addText(artifact, text, most, texts);
+  if (!options.file.empty()) {
+    const std::string all = readText(options.file);
+    for (size_t begin = 0; begin < all.size();) {
+      const size_t end = std::min(all.find('\n', begin), all.size());
+      size_t stop = end > begin && all[end - 1] == '\r' ? end - 1 : end;
+      addText(artifact, all.substr(begin, stop - begin), most, texts);
+      begin = end + 1;
+    }
+  }
+  for (const std::string &list : options.ids)
+    texts.push_back({"", parseIds(list), false});
+  if (texts.empty())
+    throw Failure("give at least one text, --file or --ids");
+  return texts;
+}
+
+std::vector<float> poolRows(const sinter_encoding &encoding, uint32_t width, const std::string &pooling) {
+  std::vector<float> result(width);
+  auto row = [&](uint64_t t) { return encoding.hidden + t * encoding.hidden_stride; };
+  if (pooling == "first" || pooling == "cls" || pooling == "last") {
+    const float *only = row(pooling == "last" ? encoding.tokens - 1 : 0);
+    result.assign(only, only + width);
+    return result;
+  }
+  for (uint32_t column = 0; column < width; ++column) {
+    double sum = 0;
+    float largest = -std::numeric_limits<float>::infinity();
+    for (uint64_t t = 0; t < encoding.tokens; ++t) {
+      sum += row(t)[column];
+      largest = std::max(largest, row(t)[column]);
+    }
+    result[column] = pooling == "max" ? largest : float(sum / double(encoding.tokens));
+  }
+  return result;
+}
+
+} // namespace sinter
