@@ -71,6 +71,11 @@ def their_round(libraries, gguf, options):
     return json.loads(result.stdout.splitlines()[-1])
 
 
+def label(row):
+    level = "" if row["isa"] == "native" else " " + row["isa"].removeprefix("x86-64-")
+    return f'{row["shape"]} {row["format"]}{level} {row["phase"]} {row["tokens"]}'
+
+
 def plot(rows, path):
     """Bars of tokens per second, each pair scaled to its larger one, with the ratio beside them."""
     height, left, width = 34, 250, 420
@@ -81,7 +86,7 @@ def plot(rows, path):
                      f'<text x="{left + 110 * number + 18}" y="20">{name}</text>')
     for index, row in enumerate(rows):
         y = 34 + index * height
-        lines.append(f'<text x="{left - 10}" y="{y + 17}" text-anchor="end">{row["shape"]} {row["format"]} {row["phase"]}</text>')
+        lines.append(f'<text x="{left - 10}" y="{y + 17}" text-anchor="end">{label(row)}</text>')
         largest = max(row["sinter"], row["peer"])
         for offset, side, color in [(0, "sinter", "#2a6f97"), (13, "peer", "#c9b79c")]:
             bar = width * row[side] / largest
@@ -103,6 +108,7 @@ def main():
     parser.add_argument("--target", default="native", help="for sinterc")
     parser.add_argument("--isa", help="code section to force on our side")
     parser.add_argument("--peer-backend", help="CPU library to force on their side, e.g. haswell")
+    parser.add_argument("--append", action="store_true", help="keep the rows of earlier runs in the results and the plot")
     options = parser.parse_args()
     if not (ROOT / "build/bin/sinterc").exists():
         sys.exit("compare.py: build/bin/sinterc is missing: run scripts/build.sh first")
@@ -122,8 +128,11 @@ def main():
                         for side, rounds in sides.items()}
                 rows.append({"shape": shape, "format": form, "phase": phase, "peer_format": THEIRS[form],
                              "tokens": options.prompt_tokens if phase == "prefill" else options.gen_tokens,
-                             "threads": options.threads, **rate, "ratio": rate["sinter"] / rate["peer"]})
-    (WORK / "results.json").write_text(json.dumps(rows, indent=2) + "\n")
+                             "threads": options.threads, "isa": options.isa or options.target, **rate, "ratio": rate["sinter"] / rate["peer"]})
+    results = WORK / "results.json"
+    if options.append and results.exists():
+        rows = json.loads(results.read_text()) + rows
+    results.write_text(json.dumps(rows, indent=2) + "\n")
     plot(rows, WORK / "results.svg")
     print(f"{'model':<14} {'format':<7} {'against':<7} {'phase':<8} {'Sinter':>10} {'llama.cpp':>10} {'ratio':>7}   tokens/s, medians")
     for row in rows:
