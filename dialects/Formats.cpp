@@ -11,6 +11,7 @@ static constexpr Format kFormats[] = {
     {"f16", "16-bit floats", FormatClass::f16, 16, 1, false, 0, 1e-5, 2e-3},
     {"bf16", "bfloat16", FormatClass::bf16, 16, 1, false, 0, 3e-4, 2.5e-2},
     {"q8", "8 bits, groups of 32, symmetric", FormatClass::codes, 8, 32, false, 128, 6e-3, 0.11},
+    {"q8-64", "8 bits, groups of 64, symmetric", FormatClass::codes, 8, 64, false, 128, 1e-2, 0.13},
     {"q6", "6 bits, groups of 32, symmetric", FormatClass::codes, 6, 32, false, 32, 4e-2, 0.28},
     {"q4", "4 bits, groups of 32, symmetric", FormatClass::codes, 4, 32, false, 8, 0.55, 0.9},
     {"q4-64", "4 bits, groups of 64, symmetric", FormatClass::codes, 4, 64, false, 8, 0.65, 0.9},

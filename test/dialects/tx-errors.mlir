@@ -15,7 +15,7 @@ tx.param @w "m" at 0 : tensor<2x4x8xf32>
 
 // -----
 
-// expected-error @+1 {{(C2) has format 'q5', expected one of f32, f16, bf16, q8, q6, q4}}
+// expected-error @+1 {{(C2) has format 'q5', expected one of f32, f16, bf16, q8, q8-64, q6, q4}}
 tx.param @w "m" at 0 : tensor<8x8xf32> as "q5"
 
 // -----
