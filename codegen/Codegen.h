@@ -11,20 +11,31 @@
 
 namespace sinter {
 
+// One kernel as a SPIR-V module in the image of a target for GPUs. The runtime's names are in GpuKernel of
+// runtime/package.fbs.
+struct GpuModule {
+  uint64_t offset = 0, size = 0;
+  uint32_t workgroup = 0;      // invocations
+  uint32_t workgroupBytes = 0; // of shared memory
+  uint64_t features = 0;       // package::GpuFeature bits
+  std::vector<uint8_t> slots;  // binding of each buffer but the first, which has the step's scalars
+};
+
 // The kernels of a module for one target: an ELF image without relocations and imports, whose file offsets are its
-// addresses.
+// addresses; or, for GPUs, SPIR-V modules one after another.
 struct CompiledKernels {
   const Target *target;
   std::vector<uint8_t> image;
-  // Per sched.kernel, in module order:
+  // Per sched.kernel, in module order; kNoKernel (runtime/package_layout.h) for those that only other devices' entries use:
   std::vector<uint64_t> entries;      // offset of the first instruction in the image
   std::vector<uint32_t> scratchBytes; // per thread
   std::vector<uint32_t> stackBytes;   // worst case
+  std::vector<GpuModule> modules;     // for GPUs, instead of the above
 };
 
 llvm::Expected<CompiledKernels> compileKernels(mlir::ModuleOp module, const Target &target);
 
-enum class KernelStage { kern, llvm, assembly };
+enum class KernelStage { kern, llvm, assembly, spirv };
 // Prints the kernels of a module at a stage of their lowering for one target.
 llvm::Error printKernels(mlir::ModuleOp module, const Target &target, KernelStage stage, llvm::raw_ostream &out);
 

@@ -5,6 +5,8 @@
 //   exp        below 2 ulp; results under 2^-125 are 0 (x < -86.9), from 88.73 on infinity; NaN stays NaN
 //   sin, cos   below 1 ulp or 1e-9 for |x| < 2^30: reduced and evaluated in f64, since positions times frequencies
 //              reach 10^5 and more, where a reduction in f32 has no digits left
+//              on GPUs, which may lack f64: below 2e-7 for |x| < 2^17, the positions of 131072 tokens; reduced by
+//              parts of pi/2 so short that their products are exact, whether or not multiply-adds are fused
 //   erf, tanh  upstream's rational approximations: absolute error below 5e-7
 //
 // a * b + c written as math.fma is fused where the target has FMA, and else rounds twice.
@@ -29,7 +31,8 @@ namespace {
 // Arithmetic on values of one shape.
 class Arithmetic {
 public:
-  Arithmetic(PatternRewriter &rewriter, Location loc) : b(loc, rewriter) {}
+  // `exact`: multiply-adds round twice, and so that nobody rearranges them: GPUs' drivers take their liberties with fma.
+  Arithmetic(PatternRewriter &rewriter, Location loc, bool exact = false) : b(loc, rewriter), exact(exact) {}
 
   static Type like(Type shape, Type element) {
     VectorType vector = dyn_cast<VectorType>(shape);
@@ -44,7 +47,7 @@ public:
   Value sub(Value x, Value y) { return arith::SubFOp::create(b, x, y); }
   Value mul(Value x, Value y) { return arith::MulFOp::create(b, x, y); }
   Value mul(Value x, double y) { return mul(x, constant(x.getType(), y)); }
-  Value fma(Value x, Value y, Value z) { return math::FmaOp::create(b, x, y, z); }
+  Value fma(Value x, Value y, Value z) { return exact ? add(mul(x, y), z) : Value(math::FmaOp::create(b, x, y, z)); }
   Value fma(Value x, double y, Value z) { return fma(x, constant(x.getType(), y), z); }
   // Horner's scheme, the constant term first.
   Value polynomial(Value x, ArrayRef<double> coefficients) {
@@ -66,6 +69,8 @@ public:
   ImplicitLocOpBuilder b;
 
 private:
+  bool exact;
+
   Value splat(Type type, TypedAttr scalar) {
     if (VectorType vector = dyn_cast<VectorType>(type))
       return arith::ConstantOp::create(b, DenseElementsAttr::get(vector, Attribute(scalar)));
@@ -78,12 +83,13 @@ constexpr double kRoundF32 = 12582912.0;         // 1.5 * 2^23
 constexpr double kRoundF64 = 6755399441055744.0; // 1.5 * 2^52
 
 struct ExpandExp : OpRewritePattern<math::ExpOp> {
-  using OpRewritePattern::OpRewritePattern;
+  ExpandExp(MLIRContext *context, bool gpu) : OpRewritePattern(context), gpu(gpu) {}
+  bool gpu;
   LogicalResult matchAndRewrite(math::ExpOp op, PatternRewriter &rewriter) const override {
     Type type = op.getType();
     if (!getElementTypeOrSelf(type).isF32())
       return rewriter.notifyMatchFailure(op, "only f32 is expanded");
-    Arithmetic a(rewriter, op.getLoc());
+    Arithmetic a(rewriter, op.getLoc(), /*exact=*/gpu);
     Type i32 = a.like(type, rewriter.getI32Type());
     // x = n ln 2 + r, |r| <= ln 2 / 2; ln 2 in two parts, the first short enough that n times it is exact.
     Value x = a.clamp(op.getOperand(), -87.6, 88.8);
@@ -135,6 +141,44 @@ template <typename Op, int64_t quarter> struct ExpandSine : OpRewritePattern<Op>
   }
 };
 
+// pi/2 in pieces of 7 bits: times an n below 2^17 each is exact. What is left after them is below 2^-57.
+constexpr float kHalfPi[] = {1.5625f,
+                             0.0081787109375f,
+                             0.00011730194091796875f,
+                             3.129243850708008e-07f,
+                             9.89530235528946e-10f,
+                             2.5579538487363607e-12f,
+                             5.384581669432009e-15f};
+
+// As ExpandSine, in f32.
+template <typename Op, int64_t quarter> struct ExpandSineF32 : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    Type type = op.getType(), i32 = Arithmetic::like(type, rewriter.getI32Type());
+    if (!getElementTypeOrSelf(type).isF32())
+      return rewriter.notifyMatchFailure(op, "only f32 is expanded");
+    Arithmetic a(rewriter, op.getLoc(), /*exact=*/true);
+    Value x = op.getOperand();
+    Value shifted = a.add(a.mul(x, 0.63661977236758134), a.constant(type, kRoundF32));
+    Value n = a.sub(shifted, a.constant(type, kRoundF32)), r = x;
+    for (float piece : kHalfPi)
+      r = a.sub(r, a.mul(n, piece));
+    Value z = a.mul(r, r);
+    Value sine = a.polynomial(z, {-0.1666666666385529, 0.008333331874710193, -0.00019840086735379485, 2.724992580256319e-06});
+    sine = a.add(r, a.mul(a.mul(r, z), sine));
+    Value cosine = a.polynomial(z, {0.0416666666643212, -0.0013888887672016776, 2.4800600377152256e-05, -2.7300959203487106e-07});
+    cosine = a.add(a.sub(a.constant(type, 1), a.mul(z, 0.5)), a.mul(a.mul(z, z), cosine));
+    Value turn = arith::AddIOp::create(a.b, a.bits(shifted, rewriter.getI32Type()), a.integer(i32, quarter));
+    Value swap = arith::CmpIOp::create(a.b, arith::CmpIPredicate::ne,
+                                       arith::AndIOp::create(a.b, turn, a.integer(i32, 1)), a.integer(i32, 0));
+    Value sign = arith::ShLIOp::create(a.b, arith::AndIOp::create(a.b, turn, a.integer(i32, 2)), a.integer(i32, 30));
+    Value result = arith::SelectOp::create(a.b, swap, cosine, sine);
+    Value flipped = arith::XOrIOp::create(a.b, a.bits(result, rewriter.getI32Type()), sign);
+    rewriter.replaceOp(op, a.bits(flipped, rewriter.getF32Type()));
+    return success();
+  }
+};
+
 struct LowerFma : OpRewritePattern<math::FmaOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(math::FmaOp op, PatternRewriter &rewriter) const override {
@@ -146,6 +190,7 @@ struct LowerFma : OpRewritePattern<math::FmaOp> {
 class ExpandMath : public PassWrapper<ExpandMath, OperationPass<>> {
 public:
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ExpandMath)
+  explicit ExpandMath(bool gpu) : gpu(gpu) {}
   StringRef getArgument() const override { return "sinter-expand-math"; }
   StringRef getDescription() const override { return "Replace math functions by arithmetic"; }
   void getDependentDialects(DialectRegistry &registry) const override {
@@ -153,7 +198,11 @@ public:
   }
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandExp, ExpandSine<math::SinOp, 0>, ExpandSine<math::CosOp, 1>, LowerFma>(&getContext());
+    patterns.add<ExpandExp>(&getContext(), gpu);
+    if (gpu)
+      patterns.add<ExpandSineF32<math::SinOp, 0>, ExpandSineF32<math::CosOp, 1>>(&getContext());
+    else
+      patterns.add<ExpandSine<math::SinOp, 0>, ExpandSine<math::CosOp, 1>, LowerFma>(&getContext());
     populatePolynomialApproximateErfPattern(patterns);
     populatePolynomialApproximateTanhPattern(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
@@ -161,16 +210,19 @@ public:
     // What is left must be an instruction everywhere.
     getOperation()->walk([&](Operation *op) {
       if (op->getDialect() && op->getDialect()->getNamespace() == "math" &&
-          !isa<math::SqrtOp, math::RsqrtOp, math::AbsFOp, math::CopySignOp>(op)) {
+          !isa<math::SqrtOp, math::RsqrtOp, math::AbsFOp, math::CopySignOp>(op) && !(gpu && isa<math::FmaOp>(op))) {
         op->emitOpError("has no expansion into arithmetic");
         signalPassFailure();
       }
     });
   }
+
+private:
+  bool gpu;
 };
 
 } // namespace
 
-std::unique_ptr<Pass> createExpandMathPass() { return std::make_unique<ExpandMath>(); }
+std::unique_ptr<Pass> createExpandMathPass(const Target &target) { return std::make_unique<ExpandMath>(target.isGpu()); }
 
 } // namespace sinter

@@ -1,5 +1,5 @@
 // Compiles kernels for one target: builders make functions, the lowering makes LLVM dialect of them, LLVM an object
-// file, LLD an image. Everything happens in an MLIR context of its own, into which specs travel as text, so that
+// file, LLD an image; or, for GPUs, SPIR-V modules. Everything happens in an MLIR context of its own, into which specs travel as text, so that
 // targets can be compiled on several threads at once and the caller's context needs no other dialects.
 
 #include "codegen/KernelCompiler.h"
@@ -7,8 +7,11 @@
 #include "codegen/EmitObject.h"
 #include "codegen/LinkImage.h"
 #include "codegen/Lowering.h"
+#include "codegen/gpu/EmitSpirv.h"
+#include "codegen/gpu/GpuLowering.h"
 #include "codegen/kernels/Kernels.h"
 #include "dialects/sched/Sched.h"
+#include "runtime/package_layout.h"
 
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -19,7 +22,9 @@
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
 #include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -47,7 +52,7 @@ KernelCompiler::KernelCompiler(const Target &target)
     : target(target), context(dialects(), MLIRContext::Threading::DISABLED) {
   context.loadDialect<tx::TxDialect, kern::KernDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect,
                       scf::SCFDialect, memref::MemRefDialect, vector::VectorDialect, cf::ControlFlowDialect,
-                      LLVM::LLVMDialect>();
+                      LLVM::LLVMDialect, gpu::GPUDialect, spirv::SPIRVDialect>();
   module = ModuleOp::create(UnknownLoc::get(&context));
   context.getDiagEngine().registerHandler([this](Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Error && errors.empty())
@@ -60,8 +65,23 @@ llvm::Error KernelCompiler::failure(const llvm::Twine &what) {
   return llvm::createStringError("%s", message.c_str());
 }
 
+bool KernelCompiler::wants(ModuleOp source, sched::KernelOp kernel) const {
+  bool used = false, usedHere = false;
+  for (sched::FuncOp entry : source.getOps<sched::FuncOp>())
+    for (sched::DispatchOp dispatch : entry.getOps<sched::DispatchOp>())
+      if (dispatch.getKernel() == kernel.getSymName()) {
+        used = true;
+        usedHere |= (entry.getDevice() == sched::Device::gpu) == target.isGpu();
+      }
+  return used ? usedHere : !(target.isGpu() && isa<kern::YardstickAttr>(kernel.getSpec()));
+}
+
 llvm::Error KernelCompiler::add(ModuleOp source) {
   for (sched::KernelOp kernel : source.getOps<sched::KernelOp>()) {
+    if (!wants(source, kernel)) {
+      names.emplace_back();
+      continue;
+    }
     std::string text;
     llvm::raw_string_ostream(text) << kernel.getSpec();
     kern::SpecInterface spec = dyn_cast_or_null<kern::SpecInterface>(parseAttribute(text, &context));
@@ -93,18 +113,40 @@ llvm::Error KernelCompiler::lower() {
   PassManager passes(&context);
   // What builders made was verified; checking again after each pass costs a tenth of the time.
   passes.enableVerifier(false);
-  addLoweringPasses(passes, target);
-  return failed(passes.run(*module)) ? failure("the kernels do not lower to LLVM") : llvm::Error::success();
+  if (target.isGpu())
+    addSpirvPasses(passes, target);
+  else
+    addLoweringPasses(passes, target);
+  return failed(passes.run(*module)) ? failure("the kernels do not lower") : llvm::Error::success();
 }
 
-llvm::Expected<CompiledKernels> KernelCompiler::compile() {
+llvm::Expected<CompiledKernels> KernelCompiler::compile() { return target.isGpu() ? compileSpirv() : compileElf(); }
+
+llvm::Expected<CompiledKernels> KernelCompiler::compileSpirv() {
+  if (llvm::Error error = simplify())
+    return std::move(error);
+  if (llvm::Error error = lower())
+    return std::move(error);
+  CompiledKernels result;
+  result.target = &target;
+  llvm::StringMap<GpuModule> modules;
+  if (failed(emitSpirv(*module, result.image, modules)))
+    return failure("the kernels do not serialize");
+  for (const std::string &name : names)
+    result.modules.push_back(name.empty() ? GpuModule() : modules.lookup(name));
+  return result;
+}
+
+llvm::Expected<CompiledKernels> KernelCompiler::compileElf() {
   if (llvm::Error error = simplify())
     return std::move(error);
   CompiledKernels result;
   result.target = &target;
-  for (func::FuncOp function : module->getOps<func::FuncOp>())
+  for (const std::string &name : names) {
+    func::FuncOp function = name.empty() ? nullptr : module->lookupSymbol<func::FuncOp>(name);
     result.scratchBytes.push_back(
-        static_cast<uint32_t>(function->getAttrOfType<IntegerAttr>(kern::kScratchBytesAttr).getInt()));
+        function ? static_cast<uint32_t>(function->getAttrOfType<IntegerAttr>(kern::kScratchBytesAttr).getInt()) : 0);
+  }
   if (llvm::Error error = lower())
     return std::move(error);
   llvm::Expected<EmittedCode> object = emitCode(*module, target, EmitKind::object);
@@ -115,6 +157,11 @@ llvm::Expected<CompiledKernels> KernelCompiler::compile() {
     return image.takeError();
   result.image = std::move(image->bytes);
   for (const std::string &name : names) {
+    if (name.empty()) {
+      result.entries.push_back(kNoKernel);
+      result.stackBytes.push_back(0);
+      continue;
+    }
     auto entry = image->entries.find(name);
     if (entry == image->entries.end())
       return failure("the linked image lacks kernel '" + name + "'");
@@ -131,8 +178,14 @@ llvm::Error KernelCompiler::print(KernelStage stage, llvm::raw_ostream &out) {
     module->print(out);
     return llvm::Error::success();
   }
+  if ((stage == KernelStage::spirv) != target.isGpu())
+    return failure(target.isGpu() ? "its kernels go through no LLVM, ask for spirv" : "it has no SPIR-V, ask for llvm or asm");
   if (llvm::Error error = lower())
     return error;
+  if (stage == KernelStage::spirv) {
+    module->print(out);
+    return llvm::Error::success();
+  }
   EmitKind kind = stage == KernelStage::llvm ? EmitKind::llvmIr : EmitKind::assembly;
   llvm::Expected<EmittedCode> code = emitCode(*module, target, kind);
   if (!code)

@@ -3,6 +3,7 @@
 
 #include "codegen/Codegen.h"
 #include "codegen/kernels/KernelBuilder.h"
+#include "dialects/sched/Sched.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -27,14 +28,18 @@ public:
   llvm::Error print(KernelStage stage, llvm::raw_ostream &out);
 
 private:
+  // Whether any entry of the target's kind of device uses a kernel. Without entries, as in tests, all are wanted.
+  bool wants(mlir::ModuleOp source, sched::KernelOp kernel) const;
   llvm::Error simplify();
   llvm::Error lower();
+  llvm::Expected<CompiledKernels> compileElf();
+  llvm::Expected<CompiledKernels> compileSpirv();
   llvm::Error failure(const llvm::Twine &what);
 
   const Target &target;
   mlir::MLIRContext context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
-  std::vector<std::string> names;
+  std::vector<std::string> names; // in the order they were added; empty where a kernel is not wanted
   std::string errors; // the first that MLIR reported
 };
 

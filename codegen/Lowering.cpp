@@ -55,8 +55,9 @@ std::unique_ptr<Pass> createLowerDotPass(const Target &target) { return std::mak
 
 void addLoweringPasses(OpPassManager &passes, const Target &target) {
   // Arithmetic that targets lack.
+  passes.addPass(createExpandLanesPass());
   passes.addPass(createLowerDotPass(target));
-  passes.addPass(createExpandMathPass());
+  passes.addPass(createExpandMathPass(target));
   passes.addPass(createExpandHalfPass(target));
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());

@@ -124,8 +124,12 @@ Expected<fb::Offset<package::Entry>> ManifestBuilder::entry(sched::FuncOp functi
       return built.takeError();
     dispatches.push_back(*built);
   }
-  fb::Offset<fb::String> name = out.CreateString(function.getSymName().str());
-  return package::CreateEntry(out, name, uint32_t(function.getMaxTokens()), out.CreateVector(dispatches));
+  const bool onGpu = function.getDevice() == sched::Device::gpu;
+  StringRef symbol = function.getSymName();
+  symbol.consume_front("gpu.");
+  fb::Offset<fb::String> name = out.CreateString(symbol.str());
+  return package::CreateEntry(out, name, uint32_t(function.getMaxTokens()), out.CreateVector(dispatches),
+                              onGpu ? package::Device::gpu : package::Device::cpu);
 }
 
 fb::Offset<package::Cache> ManifestBuilder::cache(sched::CacheOp op) {
@@ -139,9 +143,22 @@ fb::Offset<package::Cache> ManifestBuilder::cache(sched::CacheOp op) {
 
 fb::Offset<package::Code> ManifestBuilder::code(const CompiledKernels &kernels, const PackageLayout::Section &section) {
   const package::Range place = range(section);
+  const uint64_t checksum = checksum64(kernels.image.data(), kernels.image.size());
+  if (kernels.target->isGpu()) {
+    std::vector<fb::Offset<package::GpuKernel>> modules;
+    uint64_t features = 0;
+    for (const GpuModule &module : kernels.modules) {
+      const package::Range bytes(module.offset, module.size);
+      features |= module.features;
+      modules.push_back(package::CreateGpuKernel(out, &bytes, module.workgroup, module.workgroupBytes, module.features,
+                                                 out.CreateVector(module.slots)));
+    }
+    return package::CreateCode(out, out.CreateString(kernels.target->name.str()), package::Machine::spirv, features,
+                               kernels.target->priority, &place, checksum, 0, 0, 0, out.CreateVector(modules));
+  }
   fb::Offset<fb::String> target = out.CreateString(kernels.target->name.str());
   return package::CreateCode(out, target, package::Machine::x86_64, kernels.target->requiredFeatures,
-                             kernels.target->priority, &place, checksum64(kernels.image.data(), kernels.image.size()),
+                             kernels.target->priority, &place, checksum,
                              out.CreateVector(kernels.entries), out.CreateVector(kernels.scratchBytes),
                              out.CreateVector(kernels.stackBytes));
 }
@@ -263,6 +280,13 @@ Expected<std::vector<uint8_t>> ManifestBuilder::build() {
   Expected<fb::Offset<package::Encoder>> encoderFacts = encoder(logitsType);
   if (!encoderFacts)
     return encoderFacts.takeError();
+  std::optional<package::Binding> greedy; // only entries for GPUs have it
+  if (hasBuffer(sched::Role::greedy)) {
+    Expected<package::Binding> buffer = roleBuffer(sched::Role::greedy);
+    if (!buffer)
+      return buffer.takeError();
+    greedy = *buffer;
+  }
 
   fb::Offset<fb::String> compiler = out.CreateString("sinter " SINTER_VERSION);
   fb::Offset<fb::String> chatTemplate = contents.chatTemplate.empty() ? 0 : out.CreateString(contents.chatTemplate);
@@ -280,7 +304,7 @@ Expected<std::vector<uint8_t>> ManifestBuilder::build() {
                                      layout.weightsChecksum, &tokenizer, tokenizerChecksum, chatTemplate,
                                      *plan.getArenaBytes(), names, codeList, cacheList, entryList, &*tokens, &*hidden,
                                      uint32_t(hiddenType.getShape().back()), logits ? &*logits : nullptr, workList, yardstickList,
-                                     *encoderFacts));
+                                     *encoderFacts, greedy ? &*greedy : nullptr));
   return std::vector<uint8_t>(out.GetBufferPointer(), out.GetBufferPointer() + out.GetSize());
 }
 

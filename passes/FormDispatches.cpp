@@ -5,6 +5,10 @@
 // gets a pass over the rows of its own, since every tile of outputs reads all rows. With one token each thread prepares
 // the row by itself, which is cheaper than waiting for another thread to do it.
 //
+// On a GPU there are no threads that could each prepare a row for many tiles, so rows always get a pass of their own; units
+// are small, since each is a workgroup and there should be many; and the head ends by finding the largest logit, so that
+// only its place need come back.
+//
 // The residual stream stays in one buffer: a product with a residual adds to it in place where nothing reads the old
 // rows afterwards. The stream that an entry returns lives in the @hidden buffer from its first op on, so nothing is
 // copied.
@@ -35,6 +39,10 @@ namespace {
 // more often, larger ones leave too few units to share out among threads.
 constexpr int64_t kTokensPerUnit = sched::CacheOp::kTileTokens;
 
+// Rows that a workgroup of a GPU computes at once: tokens of a product, queries of attention. Its registers and its
+// memory are few.
+constexpr int64_t kGpuRows = 8;
+
 int64_t width(Value rows) { return cast<RankedTensorType>(rows.getType()).getDimSize(1); }
 
 kern::NormSpecAttr specOf(tx::NormAttr norm) {
@@ -54,8 +62,8 @@ struct Shared {
 // Turns one function into one entry.
 class Entry {
 public:
-  Entry(func::FuncOp func, Shared &shared)
-      : func(func), shared(shared), builder(func.getContext()),
+  Entry(func::FuncOp func, sched::Device device, Shared &shared)
+      : func(func), device(device), shared(shared), builder(func.getContext()),
         maxTokens(func->getAttrOfType<IntegerAttr>("tx.max_tokens").getInt()) {}
 
   LogicalResult form();
@@ -64,6 +72,7 @@ private:
   LogicalResult check();
   LogicalResult shareStorage();
   void formRopeTables();
+  void formArgmax(Value logits);
   LogicalResult form(tx::EmbedOp op);
   LogicalResult form(tx::EmbedSumOp op);
   LogicalResult form(tx::NormOp op);
@@ -91,7 +100,11 @@ private:
   void dispatch(Operation *from, kern::SpecInterface spec, ValueRange bindings, int64_t units, int64_t tokensPerUnit);
 
   bool single() const { return maxTokens == 1; }
-  int64_t tokensPerUnit() const { return single() ? 1 : kTokensPerUnit; }
+  bool onGpu() const { return device == sched::Device::gpu; }
+  // Of attention; `group` heads share their keys.
+  int64_t tokensPerUnit(int64_t group) const {
+    return single() ? 1 : onGpu() ? std::max<int64_t>(1, kGpuRows / group) : kTokensPerUnit;
+  }
   // Of values: whether they have one row whatever the number of tokens.
   bool single(Value value) const {
     return single() || cast<RankedTensorType>(value.getType()).getDimSize(0) == 1;
@@ -102,6 +115,7 @@ private:
   }
 
   func::FuncOp func;
+  sched::Device device;
   Shared &shared;
   OpBuilder builder;
   int64_t maxTokens;
@@ -117,7 +131,8 @@ LogicalResult Entry::form() {
   if (failed(check()))
     return failure();
   builder.setInsertionPoint(func);
-  sched::FuncOp entry = sched::FuncOp::create(builder, func.getLoc(), func.getName(), maxTokens);
+  std::string name = (onGpu() ? "gpu." : "") + func.getName().str();
+  sched::FuncOp entry = sched::FuncOp::create(builder, func.getLoc(), name, maxTokens, device);
   builder.setInsertionPointToStart(&entry.getBody().emplaceBlock());
 
   if (failed(shareStorage()))
@@ -137,7 +152,16 @@ LogicalResult Entry::form() {
     if (failed(formed))
       return failure();
   }
+  if (onGpu() && isHidden(func.getArgument(0)))
+    formArgmax(func.front().getTerminator()->getOperand(0));
   return success();
+}
+
+void Entry::formArgmax(Value logits) {
+  MemRefType type = MemRefType::get({1}, builder.getI32Type());
+  sched::BufferOp greedy = shared.symbols.buffer(sched::Role::greedy, type);
+  Value place = ref(FlatSymbolRefAttr::get(greedy.getSymNameAttr()), type);
+  dispatch(func, kern::ArgmaxAttr::get(builder.getContext(), width(logits)), {buffer(logits), place}, 1, 0);
 }
 
 // The functions must look as --sinter-split-entries leaves them.
@@ -258,7 +282,8 @@ LogicalResult Entry::form(tx::NormOp op) {
     llvm::append_range(bindings, outputs);
     quantized[{op.getResult(), format}] = outputs;
   }
-  dispatch(op, kern::RowsAttr::get(builder.getContext(), width(op), specOf(op.getNorm()), format, /*keep=*/!!format),
+  dispatch(op, kern::RowsAttr::get(builder.getContext(), width(op), specOf(op.getNorm()), format, /*keep=*/!!format,
+                               /*row_from_scalar=*/false),
            bindings, 1, perToken(op));
   return success();
 }
@@ -286,7 +311,7 @@ LogicalResult Entry::form(tx::UnitOp op) {
 LogicalResult Entry::form(tx::LinearOp op) {
   const Format &format = *findFormat(*shared.symbols.param(op.getWeights()[0]).getFormat());
   tx::NormAttr norm = op.getNormAttr();
-  bool prepares = norm || format.isQuantized(), fused = prepares && single(op.getInput());
+  bool prepares = norm || format.isQuantized(), fused = prepares && single(op.getInput()) && !onGpu();
 
   SmallVector<Value> bindings;
   if (prepares && !fused)
@@ -302,12 +327,14 @@ LogicalResult Entry::form(tx::LinearOp op) {
     bindings.push_back(buffer(op.getResidual()));
   bindings.push_back(buffer(op));
 
+  int64_t perUnit = onGpu() && !single() ? kGpuRows : 0;
   kern::LinearAttr spec = kern::LinearAttr::get(builder.getContext(), width(op), width(op.getInput()), format.name,
                                                 fused, fused ? specOf(norm) : kern::NormSpecAttr(), op.getGluAttr(),
                                                 op.getActAttr(), op.getBiases().has_value(), !!op.getResidual(),
                                                 single(op.getInput()),
-                                                /*row_from_scalar=*/isHidden(op.getInput()) && single());
-  dispatch(op, spec, bindings, llvm::divideCeil(width(op), kTileRows), 0);
+                                                /*row_from_scalar=*/isHidden(op.getInput()) && single() && (fused || !prepares),
+                                                perUnit);
+  dispatch(op, spec, bindings, llvm::divideCeil(width(op), kTileRows), perUnit);
   return success();
 }
 
@@ -317,7 +344,7 @@ LogicalResult Entry::form(tx::RotateAppendOp op) {
   if (!op.getQkv().getDefiningOp<tx::LinearOp>())
     return op.emitOpError("rotates its input in place, so that must be a tx.linear's");
   sched::CacheOp cache = shared.symbols.cache(op.getCacheAttr());
-  int64_t heads = op.getHeads(), headDim = cache.getHeadDim();
+  int64_t heads = op.getHeads(), headDim = cache.getHeadDim(), perUnit = onGpu() || single() ? 1 : kTokensPerUnit;
   tx::RopeAttr rope = op.getRopeAttr();
   SmallVector<Value> bindings = {buffer(op.getQkv())};
   if (rope)
@@ -329,9 +356,9 @@ LogicalResult Entry::form(tx::RotateAppendOp op) {
 
   kern::RotateAppendAttr spec = kern::RotateAppendAttr::get(
       builder.getContext(), heads, cache.getKvHeads(), headDim, rope ? rope.getRotaryDims() : 0,
-      rope ? rope.getStyle() : tx::RopeStyle::half, cache.getElement(), cache.getCapacity(), tokensPerUnit(),
+      rope ? rope.getStyle() : tx::RopeStyle::half, cache.getElement(), cache.getCapacity(), perUnit,
       specOf(op.getQueryNormAttr()), specOf(op.getKeyNormAttr()));
-  dispatch(op, spec, bindings, cache.getKvHeads(), tokensPerUnit());
+  dispatch(op, spec, bindings, cache.getKvHeads(), perUnit);
   return success();
 }
 
@@ -382,10 +409,11 @@ LogicalResult Entry::form(tx::AttentionOp op) {
   sched::CacheOp cache = shared.symbols.cache(rotate.getCacheAttr());
   if (op.getWindow() != cache.getWindow())
     return op.emitOpError("has a window of ") << op.getWindow() << ", its cache one of " << cache.getWindow();
+  int64_t perUnit = tokensPerUnit(op.getHeads() / op.getKvHeads());
   kern::AttentionAttr spec =
       kern::AttentionAttr::get(builder.getContext(), op.getHeads(), op.getKvHeads(), op.getHeadDim(), op.getScaleAttr(),
-                               op.getWindow(), cache.getElement(), cache.getCapacity(), tokensPerUnit());
-  dispatch(op, spec, {buffer(op.getQuery()), buffer(op.getKeys()), buffer(op)}, op.getKvHeads(), tokensPerUnit());
+                               op.getWindow(), cache.getElement(), cache.getCapacity(), perUnit);
+  dispatch(op, spec, {buffer(op.getQuery()), buffer(op.getKeys()), buffer(op)}, op.getKvHeads(), perUnit);
   return success();
 }
 
@@ -455,8 +483,9 @@ SmallVector<Value> Entry::rows(Value input, tx::NormAttr norm, StringRef quantiz
   else
     outputs = {alloc(builder.getF32Type(), kern::rowStride(columns))};
   llvm::append_range(bindings, outputs);
-  dispatch(func, kern::RowsAttr::get(builder.getContext(), columns, specOf(norm), format, /*keep=*/false), bindings, 1,
-           1);
+  dispatch(func, kern::RowsAttr::get(builder.getContext(), columns, specOf(norm), format, /*keep=*/false,
+                                     /*row_from_scalar=*/isHidden(input) && single()),
+           bindings, 1, 1);
   if (format && !norm)
     quantized[{input, format}] = outputs;
   return outputs;
@@ -495,9 +524,15 @@ struct FormDispatches : sinter::impl::FormDispatchesBase<FormDispatches> {
     SmallVector<func::FuncOp> funcs = llvm::to_vector(module.getOps<func::FuncOp>());
     for (func::FuncOp func : funcs)
       shared.prefillTokens = std::max(shared.prefillTokens, func->getAttrOfType<IntegerAttr>("tx.max_tokens").getInt());
-    for (func::FuncOp func : funcs)
-      if (failed(Entry(func, shared).form()))
-        return signalPassFailure();
+    SmallVector<sched::Device> devices;
+    if (cpu)
+      devices.push_back(sched::Device::cpu);
+    if (gpu)
+      devices.push_back(sched::Device::gpu);
+    for (sched::Device device : devices)
+      for (func::FuncOp func : funcs)
+        if (failed(Entry(func, device, shared).form()))
+          return signalPassFailure();
     for (func::FuncOp func : funcs)
       func.erase();
     OpBuilder builder(module.getBodyRegion());

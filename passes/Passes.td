@@ -188,7 +188,9 @@ def FormDispatches : Pass<"sinter-form-dispatches", "::mlir::ModuleOp"> {
     sched.dispatch @linear_128x64_q4z(%codes, %scales, %sums, %w, %qkv) units(4) : ...
     ```
   }];
-  let options = [Option<"context", "context", "int64_t", "256", "tokens that a sequence may have">];
+  let options = [Option<"context", "context", "int64_t", "256", "tokens that a sequence may have">,
+                 Option<"cpu", "cpu", "bool", "true", "form entries for CPUs">,
+                 Option<"gpu", "gpu", "bool", "false", "form entries for GPUs">];
   let dependentDialects = ["::sinter::sched::SchedDialect"];
 }
 

@@ -35,7 +35,7 @@ void buildPipeline(OpPassManager &passes, const PipelineOptions &options) {
   // When: from one function to the entries of a schedule.
   int64_t chunk = std::min(options.prefillTokens, options.context);
   passes.addPass(createSplitEntries({chunk, options.context}));
-  passes.addPass(createFormDispatches({options.context}));
+  passes.addPass(createFormDispatches({options.context, options.cpu, options.gpu}));
 
   // Where: barriers last, since what shares memory must not overlap in time.
   passes.addPass(createPlanWeights());
@@ -43,7 +43,8 @@ void buildPipeline(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createPlaceBarriers());
 
   // And what the result will be compared with.
-  passes.addPass(createAddYardsticks());
+  if (options.cpu)
+    passes.addPass(createAddYardsticks());
 }
 
 namespace {
@@ -55,6 +56,8 @@ struct PipelineFlags : PassPipelineOptions<PipelineFlags> {
   Option<int64_t> context{*this, "context", llvm::cl::desc("tokens that a sequence may have"), llvm::cl::init(256)};
   Option<int64_t> prefillTokens{*this, "prefill-tokens", llvm::cl::desc("tokens computed at once"),
                                 llvm::cl::init(256)};
+  Option<bool> cpu{*this, "cpu", llvm::cl::desc("form entries for CPUs"), llvm::cl::init(true)};
+  Option<bool> gpu{*this, "gpu", llvm::cl::desc("form entries for GPUs"), llvm::cl::init(false)};
 };
 } // namespace
 
@@ -63,7 +66,7 @@ void registerPasses() {
   PassPipelineRegistration<PipelineFlags>(
       "sinter-pipeline", "tx as imported to planned sched", [](OpPassManager &passes, const PipelineFlags &flags) {
         buildPipeline(passes,
-                      {flags.format, flags.embedFormat, flags.cacheElement, flags.context, flags.prefillTokens});
+                      {flags.format, flags.embedFormat, flags.cacheElement, flags.context, flags.prefillTokens, flags.cpu, flags.gpu});
       });
 }
 

@@ -13,6 +13,7 @@ struct PipelineOptions {
   std::string cacheElement;    // "f32", "f16" or "q8"; empty: f32 with f32 weights, else f16
   int64_t context = 0;         // tokens a sequence may have, > 0
   int64_t prefillTokens = 256; // tokens computed at once; capped by context
+  bool cpu = true, gpu = false; // which devices entries are formed for
 };
 
 // tx as imported -> planned sched (with tx.params still in the module, for the packer). Registered for sinter-opt as

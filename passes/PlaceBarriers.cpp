@@ -6,6 +6,8 @@
 // domain and the same units, and both touch only their unit's own part of the same buffer, cut in the same way. The
 // list is straight, so placing each barrier as late as possible gives the fewest.
 //
+// Workgroups of a GPU belong to no thread: there every conflict needs a barrier.
+//
 // An entry's first dispatch needs no barrier: the runtime starts all threads there.
 
 #include "passes/Arena.h"
@@ -52,7 +54,7 @@ struct PlaceBarriers : sinter::impl::PlaceBarriersBase<PlaceBarriers> {
     for (sched::FuncOp entry : getOperation().getOps<sched::FuncOp>()) {
       SmallVector<Touch> pending; // since the last barrier
       for (sched::DispatchOp dispatch : entry.getOps<sched::DispatchOp>()) {
-        FailureOr<SmallVector<Touch>> touches = touchesOf(dispatch, entry.getMaxTokens() == 1, symbols);
+        FailureOr<SmallVector<Touch>> touches = touchesOf(dispatch, entry, symbols);
         if (failed(touches))
           return signalPassFailure();
         bool wait = llvm::any_of(*touches, [&](const Touch &later) {
@@ -67,15 +69,16 @@ struct PlaceBarriers : sinter::impl::PlaceBarriersBase<PlaceBarriers> {
   }
 
   // What a dispatch touches beyond the weights, which nothing writes.
-  FailureOr<SmallVector<Touch>> touchesOf(sched::DispatchOp dispatch, bool singleToken,
+  FailureOr<SmallVector<Touch>> touchesOf(sched::DispatchOp dispatch, sched::FuncOp entry,
                                           SymbolTableCollection &symbols) {
+    bool threads = entry.getDevice() == sched::Device::cpu, singleToken = entry.getMaxTokens() == 1;
     sched::KernelOp kernel = symbols.lookupNearestSymbolFrom<sched::KernelOp>(dispatch, dispatch.getKernelAttr());
     kern::SpecInterface spec = cast<kern::SpecInterface>(kernel.getSpec());
     SmallVector<Touch> touches;
     for (auto [binding, buffer] : llvm::zip_equal(spec.getBindings(), dispatch.getBindings())) {
       Touch touch;
       touch.writes = binding.access != kern::Access::read;
-      touch.own = binding.part == kern::Part::own;
+      touch.own = threads && binding.part == kern::Part::own;
       touch.buffer = buffer;
       touch.binding = binding.name;
       touch.domain = spec.getDomain();
@@ -98,7 +101,7 @@ struct PlaceBarriers : sinter::impl::PlaceBarriersBase<PlaceBarriers> {
           touch.cache = ref.getSymbolAttr();
           // With one token there is one unit per kv head, and it reads what it wrote in this step or what earlier steps
           // wrote.
-          touch.own |= singleToken && touch.domain == kern::Domain::kvHeads;
+          touch.own |= threads && singleToken && touch.domain == kern::Domain::kvHeads;
           touches.push_back(touch);
           continue;
         }

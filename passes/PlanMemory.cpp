@@ -37,7 +37,7 @@ struct Life {
 };
 
 // The lives of an entry's buffers, in the order of their allocation.
-SmallVector<Life> livesOf(sched::FuncOp entry) {
+SmallVector<Life> livesOf(sched::FuncOp entry, int64_t alignment) {
   DenseMap<Operation *, int64_t> order;
   for (sched::DispatchOp dispatch : entry.getOps<sched::DispatchOp>()) {
     int64_t index = order.size();
@@ -46,7 +46,7 @@ SmallVector<Life> livesOf(sched::FuncOp entry) {
   SmallVector<Life> lives;
   int64_t longer = entry.getMaxTokens() == 1 ? 1 : 0;
   for (sched::AllocOp alloc : entry.getOps<sched::AllocOp>()) {
-    Life life{alloc, static_cast<int64_t>(llvm::alignTo(bufferBytes(alloc.getType()), kArenaAlignment)), INT64_MAX, -1};
+    Life life{alloc, static_cast<int64_t>(llvm::alignTo(bufferBytes(alloc.getType()), alignment)), INT64_MAX, -1};
     for (Operation *user : alloc->getUsers()) {
       life.first = std::min(life.first, order[user]);
       life.last = std::max(life.last, order[user] + longer);
@@ -108,14 +108,14 @@ struct PlanMemory : sinter::impl::PlanMemoryBase<PlanMemory> {
     }
     if (failed(checkShapes()))
       return signalPassFailure();
-    int64_t shared = 0;
+    int64_t shared = 0, alignment = bufferAlignment(getOperation());
     for (sched::BufferOp buffer : getOperation().getOps<sched::BufferOp>()) {
       buffer.setOffset(shared);
-      shared += llvm::alignTo(bufferBytes(cast<MemRefType>(buffer.getType())), kArenaAlignment);
+      shared += llvm::alignTo(bufferBytes(cast<MemRefType>(buffer.getType())), alignment);
     }
     int64_t end = shared, bound = shared;
     for (sched::FuncOp entry : getOperation().getOps<sched::FuncOp>()) {
-      SmallVector<Life> lives = livesOf(entry);
+      SmallVector<Life> lives = livesOf(entry, alignment);
       end = std::max(end, place(lives, shared));
       bound = std::max(bound, shared + mostLive(lives));
       for (Life &life : lives)

@@ -1,9 +1,10 @@
 // In: the weights of a schedule. Out: where each lies in the package's weights section, and how large that is.
 //
-// Weights lie in the order in which entries first use them, which is the order in which a decode step streams them. 64
-// bytes of alignment keep every block of every format on cache lines.
+// Weights lie in the order in which entries first use them, which is the order in which a decode step streams them. Their
+// alignment keeps every block of every format on cache lines, and lets GPUs, if there are entries for them, bind each by itself.
 
 #include "dialects/Formats.h"
+#include "passes/Arena.h"
 #include "passes/Passes.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -17,8 +18,6 @@ using namespace mlir;
 using namespace sinter;
 
 namespace {
-
-constexpr int64_t kAlignment = 64;
 
 int64_t packedBytes(sched::WeightOp weight) {
   int64_t rows = weight.getRows(), columns = weight.getColumns();
@@ -37,12 +36,12 @@ struct PlanWeights : sinter::impl::PlanWeightsBase<PlanWeights> {
       getOperation().emitError("must have one sched.plan, has ") << plans.size();
       return signalPassFailure();
     }
-    int64_t end = 0;
+    int64_t end = 0, alignment = bufferAlignment(getOperation());
     for (sched::WeightOp weight : getOperation().getOps<sched::WeightOp>()) {
       int64_t bytes = packedBytes(weight);
       weight.setOffset(end);
       weight.setBytes(bytes);
-      end += llvm::alignTo(bytes, kAlignment);
+      end += llvm::alignTo(bytes, alignment);
     }
     plans.front().setWeightsBytes(end);
   }

@@ -40,7 +40,8 @@ static std::string kernelName(kern::SpecInterface spec) {
           })
           .Case([&](kern::RowsAttr rows) {
             return "rows_" + std::to_string(rows.getWidth()) + flag(!!rows.getNorm(), "_norm") +
-                   (rows.getQuantize() ? "_" + rows.getQuantize().str() : "") + flag(rows.getKeep(), "_keep");
+                   (rows.getQuantize() ? "_" + rows.getQuantize().str() : "") + flag(rows.getKeep(), "_keep") +
+                   flag(rows.getRowFromScalar(), "_row");
           })
           .Case([&](kern::LinearAttr linear) {
             return "linear_" + std::to_string(linear.getRows()) + "x" + std::to_string(linear.getColumns()) + "_" +
@@ -49,8 +50,10 @@ static std::string kernelName(kern::SpecInterface spec) {
                    (linear.getAct() ? "_" + tx::stringifyActivation(linear.getAct().getValue()).str() : "") +
                    flag(linear.getBias(), "_bias") + flag(linear.getResidual(), "_residual") +
                    flag(linear.getSingle() && !linear.getRowFromScalar(), "_single") +
-                   flag(linear.getRowFromScalar(), "_row");
+                   flag(linear.getRowFromScalar(), "_row") +
+                   (linear.getTokensPerUnit() ? "_t" + std::to_string(linear.getTokensPerUnit()) : "");
           })
+          .Case([&](kern::ArgmaxAttr argmax) { return "argmax_" + std::to_string(argmax.getWidth()); })
           .Case([&](kern::RopeTableAttr table) {
             return "rope_table_" + std::to_string(table.getRope().getRotaryDims());
           })

@@ -54,7 +54,7 @@ sinter_status sinter::runtime::planSession(const sinter_model *model, const sint
   if (layout->context > manifest.context())
     return fail(error, SINTER_ERROR_ARGUMENT, "a context of %u tokens was asked for, %s was compiled for %u",
                 layout->context, model->label, manifest.context());
-  layout->threads = options && options->threads ? options->threads : platform::usableCpus();
+  layout->threads = model->backend ? 1 : options && options->threads ? options->threads : platform::usableCpus();
   if (layout->threads > kMostThreads && options && options->threads)
     return fail(error, SINTER_ERROR_ARGUMENT, "%u threads were asked for, at most %u are possible", layout->threads,
                 kMostThreads);
@@ -65,7 +65,7 @@ sinter_status sinter::runtime::planSession(const sinter_model *model, const sint
     if (!entry)
       continue;
     dispatches += count(entry->dispatches());
-    for (uint32_t i = 0; i < count(entry->dispatches()); ++i)
+    for (uint32_t i = 0; i < count(entry->dispatches()) && !model->backend; ++i)
       bindings += count(entry->dispatches()->Get(i)->bindings());
   }
   uint32_t vocab = model->encode ? 0 : manifest.model()->vocab(); // encoders sample nothing
@@ -80,13 +80,20 @@ sinter_status sinter::runtime::planSession(const sinter_model *model, const sint
   layout->seen = block.place((uint64_t(vocab) + 31) / 32, sizeof(uint32_t));
   layout->values = block.place(vocab, sizeof(float));
   layout->candidates = block.place(vocab, sizeof(Candidate));
+  if (model->backend) {
+    layout->ids = block.place(model->prefill->max_tokens(), sizeof(int32_t));
+    layout->logits = block.place(vocab, sizeof(float));
+    layout->rows = block.place(model->prefill->max_tokens(), uint64_t(manifest.hidden_stride()) * sizeof(float));
+    sinter_device_program program = programOf(model);
+    layout->plan.device = manifest.weights()->size() + model->backend->sequence_bytes(&program, layout->context);
+  }
   layout->plan.session = block.size;
 
   layout->caches = block.size;
-  for (const package::Cache *cache : *manifest.caches())
-    block.place(1, cacheBytes(*cache, layout->context));
+  for (uint32_t i = 0; i < manifest.caches()->size() && !model->backend; ++i)
+    block.place(1, cacheBytes(*manifest.caches()->Get(i), layout->context));
   layout->plan.cache = block.size - layout->caches;
-  layout->arena = block.place(1, manifest.arena_bytes());
+  layout->arena = block.place(1, model->backend ? 0 : manifest.arena_bytes());
   layout->plan.arena = block.size - layout->arena;
   layout->scratchBytes = (largest(model->code->scratch_bytes()) + kBlockAlignment - 1) & ~(kBlockAlignment - 1);
   layout->scratch = block.place(layout->threads, layout->scratchBytes);

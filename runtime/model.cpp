@@ -27,7 +27,9 @@ void listTargets(const package::Manifest &manifest, char *text, size_t capacity)
                          manifest.codes()->Get(i)->target()->c_str());
 }
 
-bool canRun(const package::Code &code) {
+bool canRun(const sinter_model *model, const package::Code &code) {
+  if (model->backend)
+    return sameText(code.target()->c_str(), model->backend->name);
   return runsMachine(uint8_t(code.machine())) && (code.features() & ~cpuFeatures()) == 0;
 }
 
@@ -38,12 +40,12 @@ sinter_status chooseCode(sinter_model *model, const char *isa, sinter_error *err
   const package::Code *best = nullptr;
   for (const package::Code *code : *model->manifest->codes()) {
     if (isa && sameText(code->target()->c_str(), isa)) {
-      if (!model->factsOnly && !canRun(*code))
+      if (!model->factsOnly && !canRun(model, *code))
         return fail(error, SINTER_ERROR_UNSUPPORTED, "%s: this cpu cannot run the code for '%.32s'", model->label, isa);
       best = code;
       break;
     }
-    if (!isa && canRun(*code) && (!best || code->priority() > best->priority()))
+    if (!isa && canRun(model, *code) && (!best || code->priority() > best->priority()))
       best = code;
   }
   if (!best && !isa && model->factsOnly)
@@ -53,9 +55,17 @@ sinter_status chooseCode(sinter_model *model, const char *isa, sinter_error *err
   if (!best && isa)
     return fail(error, SINTER_ERROR_UNSUPPORTED, "%s: no code for '%.32s'; the package has %s", model->label, isa,
                 targets);
+  if (!best && model->backend)
+    return fail(error, SINTER_ERROR_UNSUPPORTED, "%s: no code for %.32s; the package has %s", model->label,
+                model->backend->name, targets);
   if (!best)
     return fail(error, SINTER_ERROR_UNSUPPORTED, "%s: no code that this cpu can run; the package has %s", model->label,
                 targets);
+  bool whole = model->manifest->encoder() ? model->encode && !model->backend
+                                          : model->prefill && model->decode && model->head;
+  if (!whole)
+    return damaged(model, error, "there is code for '%.32s', but not each entry that running it takes",
+                   best->target()->c_str());
   model->code = best;
   return SINTER_OK;
 }
@@ -86,6 +96,10 @@ sinter_status load(sinter_model *model, const char *isa, sinter_error *error) {
     return status;
   if (sinter_status status = checkCode(model, model->code, error))
     return status;
+  if (model->backend) {
+    sinter_device_program program = programOf(model);
+    return model->backend->load(&program, model->deviceNumber, &model->onDevice, error);
+  }
   if (sinter_status status = loadCode(model, error))
     return status;
   const Part &last = model->parts[2].size ? model->parts[2] : model->parts[0];
@@ -119,13 +133,24 @@ sinter_status beginModel(const sinter_model_options *options, sinter_model **res
   return SINTER_OK;
 }
 
+sinter_status abandon(sinter_model **result, sinter_status status) {
+  releaseModel(*result);
+  *result = nullptr;
+  return status;
+}
+
 // The same for their end, once parts are known: `result` becomes null if it fails.
 sinter_status finishModel(const sinter_model_options *options, sinter_model **result, sinter_error *error) {
   sinter_model *model = *result;
   for (const Part &part : model->parts)
     model->fileBytes += part.size;
-  const char *isa = options ? options->isa : nullptr;
-  if (!isa)
+  model->backend = options ? options->backend : nullptr;
+  model->deviceNumber = options ? options->device : 0;
+  if (model->backend && model->backend->api_version != SINTER_API_VERSION)
+    return abandon(result, fail(error, SINTER_ERROR_ARGUMENT, "the device backend is of api version %u, the runtime has %u",
+                                model->backend->api_version, SINTER_API_VERSION));
+  const char *isa = options && !model->backend ? options->isa : nullptr;
+  if (!isa && !model->backend)
     isa = platform::environment("SINTER_ISA");
   if (isa && !*isa)
     isa = nullptr;
@@ -135,12 +160,6 @@ sinter_status finishModel(const sinter_model_options *options, sinter_model **re
     return status;
   }
   return succeed(error);
-}
-
-sinter_status abandon(sinter_model **result, sinter_status status) {
-  releaseModel(*result);
-  *result = nullptr;
-  return status;
 }
 
 // A long path keeps its end.
@@ -192,6 +211,19 @@ const uint8_t *sinter::runtime::bytesAt(const sinter_model *model, uint64_t offs
   return nullptr;
 }
 
+sinter_device_program sinter::runtime::programOf(const sinter_model *model) {
+  sinter_device_program program = {};
+  program.label = model->label;
+  program.manifest = model->manifest;
+  program.code = model->code;
+  const package::Entry *entries[] = {model->prefill, model->decode, model->head};
+  for (int i = 0; i < 3; ++i)
+    program.entries[i] = entries[i];
+  program.modules = bytesAt(model, model->code->range()->offset(), model->code->range()->size());
+  program.weights = weightsOf(model);
+  return program;
+}
+
 void sinter::runtime::holdModel(const sinter_model *model) {
   __atomic_fetch_add(&const_cast<sinter_model *>(model)->users, 1, __ATOMIC_RELAXED);
 }
@@ -200,6 +232,8 @@ void sinter::runtime::releaseModel(const sinter_model *shared) {
   sinter_model *model = const_cast<sinter_model *>(shared);
   if (__atomic_sub_fetch(&model->users, 1, __ATOMIC_ACQ_REL))
     return;
+  if (model->onDevice)
+    model->backend->unload(model->onDevice);
   if (model->codeCopied)
     platform::freeExecutable(model->instructions, model->code->range()->size());
   if (model->parts[0].mapped)
@@ -293,6 +327,7 @@ void sinter_model_get_info(const sinter_model *model, sinter_model_info *info) {
   info->family = facts.family()->c_str();
   info->compiler = manifest.compiler()->c_str();
   info->isa = model->code->target()->c_str();
+  info->device = model->backend ? model->backend->name : "cpu";
   info->vocab = facts.vocab();
   info->hidden = facts.hidden();
   info->layers = facts.layers();

@@ -4,6 +4,7 @@
 #include "runtime/package_generated.h"
 #include "runtime/package_layout.h"
 #include "runtime/sinter.h"
+#include "runtime/sinter_device.h"
 
 namespace sinter::runtime {
 
@@ -32,8 +33,11 @@ struct sinter_model {
   const uint8_t *instructions;       // [code->range().size()], executable
   bool codeCopied;                   // `instructions` are pages of our own
 
-  // Of a decoder the first three, of an encoder `encode` and mostly `head`; else null.
+  // Of a decoder the first three, of an encoder `encode` and mostly `head`; else null. All of the device in use.
   const sinter::package::Entry *prefill, *decode, *head, *encode;
+  const sinter_device_backend *backend; // null: the CPU
+  uint32_t deviceNumber;                // among the backend's
+  void *onDevice;                       // what the backend made of the package
 };
 
 namespace sinter::runtime {
@@ -52,6 +56,9 @@ void releaseModel(const sinter_model *model);
 __attribute__((format(printf, 3, 4))) sinter_status damaged(const sinter_model *model, sinter_error *error,
                                                             const char *format, ...);
 
+// What backends get. The model must have its code.
+sinter_device_program programOf(const sinter_model *model);
+
 // Null vectors of the manifest count as empty.
 template <class Vector> uint32_t count(const Vector *vector) { return vector ? vector->size() : 0; }
 
@@ -60,7 +67,8 @@ template <class Vector> uint32_t count(const Vector *vector) { return vector ? v
 sinter_status checkPackage(sinter_model *model, sinter_error *error);
 // The same for one code section; its checksum included.
 sinter_status checkCode(const sinter_model *model, const package::Code *code, sinter_error *error);
-// Offsets and sizes of everything dispatches bind, against the spaces they lie in; fills prefill, decode and head.
+// Offsets and sizes of everything dispatches bind, against the spaces they lie in; fills prefill, decode and
+// head, which stay null if there are none for the device in use.
 sinter_status checkSchedule(sinter_model *model, sinter_error *error);
 
 // Most tokens of one step.

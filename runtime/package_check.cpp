@@ -147,22 +147,86 @@ sinter_status sinter::runtime::checkPackage(sinter_model *model, sinter_error *e
   return checkFacts(model, error);
 }
 
-sinter_status sinter::runtime::checkCode(const sinter_model *model, const package::Code *code, sinter_error *error) {
+namespace {
+
+// Machine code: where kernels start, but for those that no entry for CPUs uses.
+sinter_status checkImage(const sinter_model *model, const package::Code *code, sinter_error *error) {
   const char *target = code->target()->c_str();
-  if (sinter_status status = checkSection(model, "manifest", "the code section", code->range(), error))
-    return status;
-  uint64_t offset = code->range()->offset(), size = code->range()->size();
+  uint64_t size = code->range()->size();
   uint32_t kernels = model->manifest->kernels()->size();
   if (count(code->entries()) != kernels || count(code->scratch_bytes()) != kernels ||
       count(code->stack_bytes()) != kernels)
     return damaged(model, error, "code for '%.32s' has %u entries, %u scratch sizes and %u stack sizes for %u kernels",
                    target, count(code->entries()), count(code->scratch_bytes()), count(code->stack_bytes()), kernels);
   for (uint32_t i = 0; i < kernels; ++i)
-    if (code->entries()->Get(i) >= size)
+    if (code->entries()->Get(i) >= size && code->entries()->Get(i) != kNoKernel)
       return damaged(model, error, "kernel '%.40s' starts at byte %" PRIu64 " of the %" PRIu64 " bytes for '%.32s'",
                      model->manifest->kernels()->Get(i)->c_str(), code->entries()->Get(i), size, target);
+  return SINTER_OK;
+}
+
+// Modules for GPUs: where they are, and the bindings that they want.
+sinter_status checkModules(const sinter_model *model, const package::Code *code, sinter_error *error) {
+  const char *target = code->target()->c_str();
+  uint64_t size = code->range()->size();
+  uint32_t kernels = model->manifest->kernels()->size();
+  if (count(code->gpu_kernels()) != kernels)
+    return damaged(model, error, "code for '%.32s' has %u modules for %u kernels", target, count(code->gpu_kernels()),
+                   kernels);
+  for (uint32_t i = 0; i < kernels; ++i) {
+    const package::GpuKernel *kernel = code->gpu_kernels()->Get(i);
+    const package::Range *range = kernel->range();
+    if (!range || range->offset() % 4 || range->size() % 4 || range->offset() > size ||
+        range->size() > size - range->offset() || (range->size() && kernel->workgroup() == 0) ||
+        count(kernel->slots()) > UINT8_MAX)
+      return damaged(model, error, "kernel '%.40s' has no module within the %" PRIu64 " bytes for '%.32s'",
+                     model->manifest->kernels()->Get(i)->c_str(), size, target);
+  }
+  return SINTER_OK;
+}
+
+// Every kernel that the device's entries use must be there, with bindings for all it reads.
+sinter_status checkUse(const sinter_model *model, const package::Code *code, sinter_error *error) {
+  for (const package::Entry *entry : {model->prefill, model->decode, model->head, model->encode})
+    for (uint32_t i = 0; entry && i < count(entry->dispatches()); ++i) {
+      const package::Dispatch *dispatch = entry->dispatches()->Get(i);
+      const char *name = model->manifest->kernels()->Get(dispatch->kernel())->c_str();
+      bool there = true;
+      if (code->machine() == package::Machine::spirv) {
+        const package::GpuKernel *kernel = code->gpu_kernels()->Get(dispatch->kernel());
+        there = kernel->range()->size() != 0;
+        for (uint32_t s = 0; s < count(kernel->slots()); ++s)
+          if (kernel->slots()->Get(s) >= count(dispatch->bindings()))
+            return damaged(model, error, "entry '%.40s', dispatch %u: kernel '%.40s' reads binding %u of %u",
+                           entry->name()->c_str(), i, name, unsigned(kernel->slots()->Get(s)),
+                           count(dispatch->bindings()));
+      } else {
+        there = code->entries()->Get(dispatch->kernel()) != kNoKernel;
+      }
+      if (!there)
+        return damaged(model, error, "kernel '%.40s', which entry '%.40s' uses, is not in the code for '%.32s'", name,
+                       entry->name()->c_str(), code->target()->c_str());
+    }
+  for (uint32_t i = 0; i < count(model->manifest->yardsticks()) && code->machine() != package::Machine::spirv; ++i)
+    if (uint32_t kernel = model->manifest->yardsticks()->Get(i)->kernel(); code->entries()->Get(kernel) == kNoKernel)
+      return damaged(model, error, "yardstick '%.40s' is not in the code for '%.32s'",
+                     model->manifest->kernels()->Get(kernel)->c_str(), code->target()->c_str());
+  return SINTER_OK;
+}
+
+} // namespace
+
+sinter_status sinter::runtime::checkCode(const sinter_model *model, const package::Code *code, sinter_error *error) {
+  if (sinter_status status = checkSection(model, "manifest", "the code section", code->range(), error))
+    return status;
+  const bool spirv = code->machine() == package::Machine::spirv;
+  if (sinter_status status = spirv ? checkModules(model, code, error) : checkImage(model, code, error))
+    return status;
+  if (sinter_status status = model->factsOnly ? SINTER_OK : checkUse(model, code, error))
+    return status;
+  uint64_t offset = code->range()->offset(), size = code->range()->size();
   if (size == 0 || checksum64(bytesAt(model, offset, size), size) != code->checksum())
-    return damaged(model, error, "code for '%.32s' (byte %" PRIu64 " on) does not have the manifest's checksum", target,
-                   offset);
+    return damaged(model, error, "code for '%.32s' (byte %" PRIu64 " on) does not have the manifest's checksum",
+                   code->target()->c_str(), offset);
   return SINTER_OK;
 }

@@ -12,6 +12,9 @@ inline constexpr char kPackageMagic[8] = {'S', 'I', 'N', 'T', 'E', 'R', '\r', '\
 inline constexpr char kWeightsMagic[8] = {'S', 'I', 'N', 'T', 'E', 'R', 'W', 'T'};
 inline constexpr uint32_t kPackageVersion = 1;
 inline constexpr uint64_t kSectionAlignment = 4096;
+// In Code.entries: no entry for CPUs uses the kernel, so it was not compiled.
+inline constexpr uint64_t kNoKernel = ~uint64_t(0);
+
 // Tokens that a package may be made for; keeps sums of positions and tokens within 32 bits.
 inline constexpr uint32_t kMostContext = 1u << 30;
 

@@ -25,7 +25,16 @@ sinter_status sinter_sample(sinter_session *session, uint32_t *id) {
     return fail(&session->error, SINTER_ERROR_ARGUMENT, "sampling: null pointer");
   if (!session->hasLogits)
     return fail(&session->error, SINTER_ERROR_ARGUMENT, "there are no logits to sample from before the first token");
-  *id = choose(&session->sampler, session->logits, session->history, session->position);
+  const sinter_sampler &settings = session->sampler.settings;
+  bool greedy = settings.temperature == 0 && (settings.repetition_penalty == 0 || settings.repetition_penalty == 1);
+  if (session->onDevice && greedy && !session->logitsHere) {
+    *id = session->model->backend->greedy(session->onDevice);
+    return SINTER_OK;
+  }
+  const float *logits = fetchLogits(session);
+  if (!logits)
+    return session->error.status;
+  *id = choose(&session->sampler, logits, session->history, session->position);
   return SINTER_OK;
 }
 

@@ -62,7 +62,7 @@ private:
   // Enough room for the whole context, or for a window and the tokens of one step before it moves on.
   sinter_status checkCapacity(const package::Cache &cache) {
     uint64_t needed = manifest.context();
-    uint64_t ring = uint64_t(cache.window()) + mostTokens(model) - 1;
+    uint64_t ring = uint64_t(cache.window()) + mostTokens - 1;
     if (cache.window() && ring < needed)
       needed = ring;
     if (cache.capacity() < needed)
@@ -83,15 +83,23 @@ private:
     for (const auto &want : wanted) {
       if (manifest.encoder() ? !want.ofEncoder : !want.ofDecoder)
         continue;
-      for (const package::Entry *entry : *manifest.entries())
-        if (sameText(entry->name()->c_str(), want.name))
+      bool found = false;
+      for (const package::Entry *entry : *manifest.entries()) {
+        if (!sameText(entry->name()->c_str(), want.name))
+          continue;
+        found = true;
+        if (entry->max_tokens() == 0 || entry->max_tokens() > uint32_t(INT32_MAX))
+          return damaged(model, error, "entry '%s' takes %u tokens", want.name, entry->max_tokens());
+        bool ofDevice = entry->device() == (model->backend ? package::Device::gpu : package::Device::cpu);
+        if (ofDevice || (model->factsOnly && !*want.entry))
           *want.entry = entry;
-      if (!*want.entry && !want.needed)
+        if (entry->max_tokens() > mostTokens)
+          mostTokens = entry->max_tokens();
+      }
+      if (!found && !want.needed)
         continue;
-      if (!*want.entry)
+      if (!found)
         return damaged(model, error, "the manifest has no entry '%s'", want.name);
-      if ((*want.entry)->max_tokens() == 0 || (*want.entry)->max_tokens() > uint32_t(INT32_MAX))
-        return damaged(model, error, "entry '%s' takes %u tokens", want.name, (*want.entry)->max_tokens());
     }
     return SINTER_OK;
   }
@@ -174,6 +182,9 @@ private:
   }
 
   sinter_status checkEntry(const package::Entry &entry) {
+    if (entry.device() > package::Device::gpu)
+      return damaged(model, error, "entry '%.40s' is for the unknown device %u", entry.name()->c_str(),
+                     unsigned(entry.device()));
     if (entry.max_tokens() == 0)
       return damaged(model, error, "entry '%.40s' takes no tokens", entry.name()->c_str());
     for (uint32_t i = 0; i < count(entry.dispatches()); ++i)
@@ -186,11 +197,15 @@ private:
     if (manifest.hidden_stride() < manifest.model()->hidden())
       return damaged(model, error, "hidden rows of %u floats are %u floats apart", manifest.model()->hidden(),
                      manifest.hidden_stride());
-    uint32_t tokens = mostTokens(model);
+    uint32_t tokens = mostTokens;
     if (sinter_status status = checkBuffer("tokens", manifest.tokens(), tokens))
       return status;
     if (sinter_status status = checkBuffer("hidden rows", manifest.hidden(), hiddenFloats(tokens)))
       return status;
+    for (const package::Entry *entry : *manifest.entries())
+      if (entry->device() == package::Device::gpu)
+        if (sinter_status status = checkBuffer("greedy ids", manifest.greedy(), 1))
+          return status;
     if (const package::Encoder *encoder = manifest.encoder())
       return checkEncoder(*encoder, tokens);
     return checkBuffer("logits", manifest.logits(), manifest.model()->vocab());
@@ -224,6 +239,7 @@ private:
   sinter_model *model;
   const package::Manifest &manifest;
   sinter_error *error;
+  uint32_t mostTokens = 0; // of a step
 };
 
 } // namespace

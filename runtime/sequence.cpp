@@ -54,13 +54,17 @@ sinter_status sinter_prefill(sinter_session *session, const uint32_t *ids, size_
     return SINTER_ERROR_ARGUMENT;
   if (sinter_status status = checkTokens(session, ids, count))
     return status;
+  const uint32_t before = session->position;
   for (size_t done = 0; done < count;) {
     Step step = takeStep(session, ids + done, count - done);
     done += step.scalars.tokens;
     // The last step goes on into the head.
     Job job = {{step, headStep(session, step, step.scalars.tokens - 1)}, done == count ? 2u : 1u, session->observer,
                session->profiler};
-    runJob(&session->team, job);
+    if (sinter_status status = runSteps(session, job)) {
+      session->position = before;
+      return status;
+    }
     advance(session, step);
   }
   session->hasLogits = true;
@@ -80,16 +84,22 @@ sinter_status sinter_score(sinter_session *session, const uint32_t *ids, size_t 
   bool stopped = false;
   for (size_t done = 0; done < count && !stopped;) {
     Step step = takeStep(session, ids + done, count - done);
-    runJob(&session->team, {{step, {}}, 1, session->observer, session->profiler});
+    if (sinter_status status = runSteps(session, {{step, {}}, 1, session->observer, session->profiler}))
+      return status;
     advance(session, step);
     for (uint64_t row = 0; row < step.scalars.tokens; ++row) {
       // Once stopped only the last row is left to do, so that the logits are those of the last token.
       if (stopped && row + 1 < step.scalars.tokens)
         continue;
-      runJob(&session->team, {{headStep(session, step, row), {}}, 1, session->observer, session->profiler});
+      if (sinter_status status =
+              runSteps(session, {{headStep(session, step, row), {}}, 1, session->observer, session->profiler}))
+        return status;
       session->hasLogits = row + 1 == step.scalars.tokens;
+      const float *logits = fetchLogits(session);
+      if (!logits)
+        return session->error.status;
       if (!stopped)
-        stopped = callback(user, done + row, session->logits) != 0;
+        stopped = callback(user, done + row, logits) != 0;
     }
     done += step.scalars.tokens;
   }

@@ -31,7 +31,7 @@ public:
 
     uint64_t *cacheStarts = reinterpret_cast<uint64_t *>(block + layout.cacheStarts);
     uint64_t start = layout.caches;
-    for (uint32_t i = 0; i < manifest.caches()->size(); ++i) {
+    for (uint32_t i = 0; i < manifest.caches()->size() && !model->backend; ++i) {
       cacheStarts[i] = start;
       uint64_t bytes = cacheBytes(*manifest.caches()->Get(i), layout.context);
       start += (bytes + kBlockAlignment - 1) / kBlockAlignment * kBlockAlignment;
@@ -46,10 +46,12 @@ public:
     for (const auto &row : entries)
       if (row.entry)
         *row.schedule = resolve(*row.entry);
-    session->tokens = static_cast<int32_t *>(address(*manifest.tokens()));
-    session->hidden = static_cast<const float *>(address(*manifest.hidden()));
+    const bool cpu = !model->backend; // else only decoders are taken
+    session->tokens = static_cast<int32_t *>(cpu ? address(*manifest.tokens()) : block + layout.ids);
+    session->rows = cpu ? nullptr : reinterpret_cast<float *>(block + layout.rows);
+    session->hidden = cpu ? static_cast<const float *>(address(*manifest.hidden())) : session->rows;
     if (model->head)
-      session->logits = static_cast<const float *>(address(*manifest.logits()));
+      session->logits = static_cast<const float *>(cpu ? address(*manifest.logits()) : block + layout.logits);
     if (manifest.encoder() && manifest.encoder()->types())
       session->types = static_cast<int32_t *>(address(*manifest.encoder()->types()));
 
@@ -75,8 +77,12 @@ private:
     Schedule schedule = {entry.name()->c_str(), nextDispatch, count(entry.dispatches())};
     for (uint32_t i = 0; i < schedule.count; ++i) {
       const package::Dispatch &from = *entry.dispatches()->Get(i);
-      uint64_t start = model->code->entries()->Get(from.kernel());
       Dispatch &to = *nextDispatch++;
+      if (model->backend) { // which does the rest
+        to.tap = from.tap() ? from.tap()->c_str() : nullptr;
+        continue;
+      }
+      uint64_t start = model->code->entries()->Get(from.kernel());
       to.kernel = reinterpret_cast<sinter_kernel>(reinterpret_cast<uintptr_t>(model->instructions + start));
       to.bindings = nextBinding;
       for (uint32_t b = 0; b < count(from.bindings()); ++b)
@@ -146,6 +152,12 @@ sinter_status sinter_session_create(const sinter_model *model, const sinter_sess
     return fail(error, SINTER_ERROR_THREAD, "the session's %u worker threads with stacks of %zu bytes did not start",
                 layout.threads - 1, size_t(layout.stackBytes));
   }
+  if (model->backend)
+    if (sinter_status status = model->backend->begin(model->onDevice, layout.context, &session->onDevice, error)) {
+      stopTeam(&session->team);
+      freeBlock(session);
+      return status;
+    }
   holdModel(model);
   *result = session;
   return succeed(error);
@@ -156,6 +168,8 @@ void sinter_session_destroy(sinter_session *session) {
     return;
   stopTeam(&session->team);
   const sinter_model *model = session->model;
+  if (session->onDevice)
+    model->backend->end(session->onDevice);
   freeBlock(session);
   releaseModel(model);
 }
@@ -166,7 +180,7 @@ const char *sinter_session_error(const sinter_session *session) {
 uint32_t sinter_position(const sinter_session *session) { return session ? session->position : 0; }
 uint32_t sinter_threads(const sinter_session *session) { return session ? session->team.threads : 0; }
 const float *sinter_logits(sinter_session *session) {
-  return session && session->hasLogits ? session->logits : nullptr;
+  return session && session->hasLogits ? fetchLogits(session) : nullptr;
 }
 
 void sinter_set_observer(sinter_session *session, sinter_observer observer, void *user) {

@@ -22,8 +22,21 @@ struct sinter_session {
   const float *hidden; // in the arena, [tokens of a step][stride]
   const float *logits; // in the arena, [vocab], or the output of an encoder's head
 
+  void *onDevice;  // the backend's sequence, null on a CPU; with one, `tokens` and `logits` are not in the arena, and
+  bool logitsHere; // says whether the logits were read back since the last step
+  float *rows;     // [tokens of a step][stride], what an observer is shown
+
   sinter::runtime::Observer observer;
   sinter::runtime::Profiler profiler;
   sinter::runtime::Sampler sampler;
   sinter::runtime::Team team;
 };
+
+namespace sinter::runtime {
+
+// Runs the job's steps where the session computes. On an error `session->error` says what happened.
+sinter_status runSteps(sinter_session *session, const Job &job);
+// Reads the logits back from a device, if they are not here. Null, with session->error, if that fails.
+const float *fetchLogits(sinter_session *session);
+
+} // namespace sinter::runtime

@@ -47,7 +47,8 @@ typedef enum sinter_status {
   SINTER_ERROR_MEMORY = 5,      /* not enough memory, or the caller's block is too small or misaligned */
   SINTER_ERROR_CONTEXT = 6,     /* the sequence would grow past the session's context */
   SINTER_ERROR_CANCELLED = 7,   /* a callback asked to stop */
-  SINTER_ERROR_THREAD = 8       /* a worker thread could not be started */
+  SINTER_ERROR_THREAD = 8,      /* a worker thread could not be started */
+  SINTER_ERROR_DEVICE = 9       /* there is no such device, or no driver; or the device was lost */
 } sinter_status;
 
 /* Filled by calls that fail before there is an object to ask. `message` is always terminated. */
@@ -58,6 +59,8 @@ typedef struct sinter_error {
 
 typedef struct sinter_model sinter_model;
 typedef struct sinter_session sinter_session;
+/* Computes on a GPU: see sinter_device.h. */
+typedef struct sinter_device_backend sinter_device_backend;
 
 /* "0.1.0" */
 SINTER_API const char *sinter_version(void);
@@ -67,7 +70,7 @@ SINTER_API const char *sinter_status_text(sinter_status status);
 /* ---- Models --------------------------------------------------------------------------------------------------- */
 
 /* Bytes that hold what the runtime keeps of an opened model, whatever the model. */
-#define SINTER_MODEL_BYTES 384
+#define SINTER_MODEL_BYTES 448
 
 typedef struct sinter_model_options {
   uint32_t api_version; /* SINTER_API_VERSION */
@@ -79,6 +82,8 @@ typedef struct sinter_model_options {
   size_t memory_size;
   int facts_only;       /* 1: open it to ask for facts and plans, also of code for other machines; nothing is made
                            executable, and sessions cannot be created */
+  const sinter_device_backend *backend; /* NULL: the CPU; else weights are uploaded to the device, and `isa` is ignored */
+  uint32_t device;      /* which of the backend's, in the order it lists them */
 } sinter_model_options;
 
 /* Maps a package. The file must stay as it is while the model is open: putting another file in its place is safe, since
@@ -125,6 +130,7 @@ typedef struct sinter_model_info {
   const char *family;         /* "llama", "qwen3", ... */
   const char *compiler;       /* "sinter 0.1.0" */
   const char *isa;            /* the code section in use */
+  const char *device;         /* "cpu", or the backend's name */
   uint32_t vocab;             /* logits per position */
   uint32_t hidden;            /* floats per hidden row */
   uint32_t layers;
@@ -162,6 +168,8 @@ typedef struct sinter_memory_plan {
   uint64_t stacks;   /* of the worker threads the session starts, all together */
   uint64_t session;  /* everything else a session keeps, sampler included */
   uint64_t model;    /* what the opened model keeps besides the mapped file */
+  uint64_t device;   /* on the GPU, where the model was opened on one: weights, cache and arena, which are 0 above but for
+                        the weights, which are read from the package once */
   uint64_t block;    /* cache + arena + scratch + session with padding: what sinter_session_options.memory must hold */
   uint32_t threads;  /* that the session will have */
   uint32_t context;  /* tokens that it will have room for */
@@ -192,7 +200,8 @@ SINTER_API const char *sinter_session_error(const sinter_session *session);
 SINTER_API sinter_status sinter_prefill(sinter_session *session, const uint32_t *ids, size_t count);
 /* Appends one token; the same as sinter_prefill with one, by the kernels made for it. */
 SINTER_API sinter_status sinter_decode(sinter_session *session, uint32_t id);
-/* Logits after the last token, f32 [vocab], valid until the next call on the session; NULL before the first token. */
+/* Logits after the last token, f32 [vocab], valid until the next call on the session; NULL before the first token. On a
+ * GPU they are read back when they are asked for; NULL if that fails. */
 SINTER_API const float *sinter_logits(sinter_session *session);
 /* Appends tokens as sinter_prefill does and calls back with the logits after each one, in order. `index` counts from 0.
  * A non-zero return stops: SINTER_ERROR_CANCELLED, and the sequence holds the tokens of the steps done so far (a step

@@ -50,6 +50,8 @@ const char *sinter_status_text(sinter_status status) {
     return "stopped by the caller";
   case SINTER_ERROR_THREAD:
     return "thread cannot be started";
+  case SINTER_ERROR_DEVICE:
+    return "device cannot be used";
   }
   return "unknown status";
 }

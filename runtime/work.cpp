@@ -14,7 +14,8 @@ namespace {
 const package::Entry *findEntry(const sinter_model *model, const char *name) {
   if (model && name)
     for (const package::Entry *entry : *model->manifest->entries())
-      if (sameText(entry->name()->c_str(), name))
+      if (sameText(entry->name()->c_str(), name) &&
+          entry->device() == (model->backend ? package::Device::gpu : package::Device::cpu))
         return entry;
   return nullptr;
 }

@@ -15,10 +15,30 @@ static ModelOptions withIsa(const std::string &isa) {
   return options;
 }
 
-Artifact::Artifact(const std::string &path, const std::string &isa) : Artifact(path, withIsa(isa), path) {}
+Artifact::Artifact(const std::string &path, const std::string &isa, const DeviceChoice &device)
+    : Artifact(path, withIsa(isa), path, device) {}
 
-Artifact::Artifact(const std::string &path, const ModelOptions &options, const std::string &name) : file(name) {
-  opened.open(path, options).orThrow();
+Artifact::Artifact(const std::string &path, const ModelOptions &options, const std::string &name,
+                   const DeviceChoice &device)
+    : file(name) {
+  if (device.backend && options.isa)
+    throw Failure("--isa names code for a CPU, --device " + std::string(device.backend->name) + " has none");
+  std::string obstacle = device.obstacle;
+  bool onDevice = false;
+  if (device.backend) {
+    ModelOptions withDevice = options;
+    withDevice.backend = device.backend;
+    withDevice.device = device.number;
+    Status status = opened.open(path, withDevice);
+    onDevice = status.ok();
+    if (!onDevice && !device.mayFallBack)
+      status.orThrow();
+    obstacle = status.message;
+  }
+  if (!onDevice && !obstacle.empty())
+    std::fprintf(stderr, "sinter: using the cpu: %s\n", obstacle.c_str());
+  if (!onDevice)
+    opened.open(path, options).orThrow();
   description = opened.info();
   std::string reason;
   if (description.tokenizer && !text.open(description.tokenizer, description.tokenizer_size, reason))

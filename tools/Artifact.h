@@ -4,6 +4,7 @@
 
 #include "runtime/sinter.hpp"
 #include "runtime/tokenizer/sinter_tokenizer.hpp"
+#include "tools/Device.h"
 #include "tools/Failure.h"
 
 #include <string>
@@ -14,9 +15,10 @@ namespace sinter {
 class Artifact {
 public:
   // `isa` empty: the best code section for this CPU.
-  explicit Artifact(const std::string &path, const std::string &isa = "");
+  explicit Artifact(const std::string &path, const std::string &isa = "", const DeviceChoice &device = {});
   // The same for a package inside another file; `name` is what messages call it.
-  Artifact(const std::string &path, const ModelOptions &options, const std::string &name);
+  Artifact(const std::string &path, const ModelOptions &options, const std::string &name,
+           const DeviceChoice &device = {});
 
   const std::string &path() const { return file; }
   const Model &model() const { return opened; }

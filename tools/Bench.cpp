@@ -23,7 +23,7 @@ namespace sinter {
 
 namespace {
 struct BenchOptions {
-  std::string file, isa, trace;
+  std::string file, isa, device = "cpu", trace;
   uint32_t promptTokens = 128, genTokens = 64, threads = 0, repeat = 5;
   bool json = false, profile = false, limits = false, genGiven = false;
 };
@@ -196,6 +196,7 @@ static Json describe(const Findings &findings, const BenchOptions &options, cons
                {"repeat", options.repeat},
                {"threads", threads},
                {"isa", artifact.info().isa},
+               {"device", artifact.info().device},
                {"prefill_tokens_per_second", nullptr},
                {"decode_tokens_per_second", nullptr},
                {"prefill_runs", Json::array()},
@@ -252,7 +253,7 @@ static void print(const Findings &findings, const BenchOptions &options, const A
 }
 
 static void bench(BenchOptions options) {
-  Artifact artifact(options.file, options.isa);
+  Artifact artifact(options.file, options.isa, chooseDevice(options.device));
   sinter_encoder_info encoder;
   const bool encodes = sinter_model_get_encoder(artifact.model().get(), &encoder) == SINTER_OK;
   if (encodes && options.genGiven && options.genTokens)
@@ -305,6 +306,7 @@ void addBenchCommand(CLI::App &app) {
       ->capture_default_str()
       ->check(positive());
   command->add_option("--isa", options->isa, "use this code of the package, e.g. x86-64-avx2")->type_name("NAME");
+  addDeviceOption(command, options->device);
   command->add_flag("--limits", options->limits,
                     "also measure the machine's read bandwidth and arithmetic, and what part of them is used");
   command->add_flag("--profile", options->profile,

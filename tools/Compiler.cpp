@@ -86,6 +86,10 @@ static llvm::Error importModel(Compilation &c) {
     c.report.warnings.push_back(info.name + " was trained for a context of " + std::to_string(info.trainedContext) +
                                 " tokens; text past that will be poor");
   c.pipeline = {format, c.options.embedFormat, c.options.cacheElement, context, c.options.prefillTokens};
+  c.pipeline.cpu = llvm::any_of(c.targets, [](const Target *target) { return !target->isGpu(); });
+  c.pipeline.gpu = llvm::any_of(c.targets, [](const Target *target) { return target->isGpu(); });
+  if (c.pipeline.gpu && c.model.info.encoder)
+    return fail(info.name + " is an encoder, and those run on CPUs so far: leave the GPU out of --target");
   c.report.model = info.name;
   c.report.family = info.family;
   c.report.parameters = info.parameters;
@@ -203,8 +207,9 @@ static llvm::Error printStage(Compilation &c, llvm::raw_ostream &out) {
     return llvm::Error::success();
   }
   KernelStage kernelStage = stage == "kern"   ? KernelStage::kern
-                            : stage == "llvm" ? KernelStage::llvm
-                                              : KernelStage::assembly;
+                            : stage == "llvm"  ? KernelStage::llvm
+                            : stage == "spirv" ? KernelStage::spirv
+                                               : KernelStage::assembly;
   return printKernels(*c.model.module, *c.targets.back(), kernelStage, out);
 }
 

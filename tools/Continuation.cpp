@@ -116,7 +116,10 @@ static bool feed(const ContinueOptions &options, const Artifact &artifact, Sessi
   return !interrupted();
 }
 
-static void writeLogits(const std::string &path, const float *logits, uint32_t count) {
+static void writeLogits(const std::string &path, Session &session, uint32_t count) {
+  const float *logits = session.logits();
+  if (!logits) // they were on a device
+    throw Failure(sinter_session_error(session.get()));
   std::FILE *stream = std::fopen(path.c_str(), "wb");
   if (!stream)
     throw Failure("cannot create " + path + ": " + std::strerror(errno));
@@ -170,7 +173,7 @@ Continuation continuePrompt(const ContinueOptions &options, const Artifact &arti
   bool complete = feed(options, artifact, session, prompt);
   Clock::time_point filled = Clock::now();
   if (complete && !options.logits.empty())
-    writeLogits(options.logits, session.logits(), info.vocab);
+    writeLogits(options.logits, session, info.vocab);
   uint32_t most = options.maxTokens.value_or(UINT32_MAX);
   if (complete && most > 0)
     session

@@ -16,7 +16,7 @@ namespace sinter {
 
 namespace {
 struct EvalOptions {
-  std::string file, text, against, isa;
+  std::string file, text, against, isa, device = "cpu";
   uint32_t threads = 0, context = 0;
   bool json = false;
 };
@@ -121,7 +121,7 @@ static Score scoreAll(const EvalOptions &options, const Artifact &artifact, cons
 }
 
 static void eval(const EvalOptions &options) {
-  Artifact artifact(options.file, options.isa);
+  Artifact artifact(options.file, options.isa, chooseDevice(options.device));
   if (!artifact.hasTokenizer())
     throw Failure(options.file + " has no tokenizer, which eval needs");
   std::vector<std::string> documents = splitEvalDocuments(readText(options.text));
@@ -136,7 +136,8 @@ static void eval(const EvalOptions &options) {
                    {"nll", nll},
                    {"tokens", score.tokens},
                    {"documents", score.documents},
-                   {"isa", artifact.info().isa}};
+                   {"isa", artifact.info().isa},
+                   {"device", artifact.info().device}};
     if (!options.against.empty()) {
       result["kl"] = kl;
       result["top1_agreement"] = agreement;
@@ -165,6 +166,7 @@ void addEvalCommand(CLI::App &app) {
   command->add_option("--context", options->context, "cut documents to this many tokens (default: the model's context)")
       ->check(positive());
   command->add_option("--isa", options->isa, "use this code of the package, e.g. x86-64-avx2")->type_name("NAME");
+  addDeviceOption(command, options->device);
   command->add_flag("--json", options->json, "print perplexity, nll (nats per token) and tokens as JSON");
   command->footer("Each document is tokenized alone, with a BOS where the tokenizer adds one, and cut to the context;\n"
                   "perplexity = exp(nll), over every token but the first of each document.\n\n"

@@ -68,6 +68,28 @@ static std::vector<Part> partsOf(const sinter_memory_plan &plan) {
           {"stacks", plan.stacks},     {"model", plan.model}};
 }
 
+// "prefill", "gpu.prefill"
+static std::string nameOf(const package::Entry &entry) {
+  return (entry.device() == package::Device::gpu ? "gpu." : "") + entry.name()->str();
+}
+
+// The modules of code for GPUs, without those kernels that only CPUs have.
+static Json describeModules(const package::Manifest &manifest, const package::Code &code) {
+  Json modules = Json::array();
+  for (uint32_t i = 0; code.gpu_kernels() && i < code.gpu_kernels()->size(); ++i) {
+    const package::GpuKernel *kernel = code.gpu_kernels()->Get(i);
+    if (!kernel->range() || kernel->range()->size() == 0 || i >= manifest.kernels()->size())
+      continue;
+    modules.push_back({{"kernel", manifest.kernels()->Get(i)->str()},
+                       {"offset", kernel->range()->offset()},
+                       {"bytes", kernel->range()->size()},
+                       {"workgroup", kernel->workgroup()},
+                       {"workgroup_bytes", kernel->workgroup_bytes()},
+                       {"features", kernel->features()}});
+  }
+  return modules;
+}
+
 static Json describe(const PackageFile &file) {
   const package::Manifest &manifest = file.manifest();
   const package::Model &model = *manifest.model();
@@ -79,10 +101,15 @@ static Json describe(const PackageFile &file) {
            {"parameters", use->parameters()},
            {"bytes", use->bytes()},
            {"bits_per_weight", use->parameters() ? double(use->bytes()) * 8 / double(use->parameters()) : 0}});
-  for (const package::Code *code : *manifest.codes())
-    targets.push_back({{"target", code->target()->str()}, {"bytes", code->range() ? code->range()->size() : 0}});
+  for (const package::Code *code : *manifest.codes()) {
+    targets.push_back({{"target", code->target()->str()},
+                       {"offset", code->range() ? code->range()->offset() : 0},
+                       {"bytes", code->range() ? code->range()->size() : 0}});
+    if (code->machine() == package::Machine::spirv)
+      targets.back()["modules"] = describeModules(manifest, *code);
+  }
   for (const package::Entry *entry : *manifest.entries())
-    entries.push_back({{"entry", entry->name()->str()},
+    entries.push_back({{"entry", nameOf(*entry)},
                        {"max_tokens", entry->max_tokens()},
                        {"dispatches", entry->dispatches() ? entry->dispatches()->size() : 0},
                        {"barriers", barriersOf(*entry)}});
@@ -125,7 +152,7 @@ static Json describeDispatches(const package::Manifest &manifest) {
                               {"offset", binding->offset()},
                               {"bytes", binding->size()}});
       bool known = dispatch->kernel() < manifest.kernels()->size();
-      Json row = {{"entry", entry->name()->str()},
+      Json row = {{"entry", nameOf(*entry)},
                   {"barrier", dispatch->barrier()},
                   {"kernel", known ? manifest.kernels()->Get(dispatch->kernel())->str() : "?"},
                   {"units", dispatch->grid() ? dispatch->grid()->units() : 0},
@@ -157,8 +184,9 @@ static void printSummary(const Json &facts) {
                 use["bits_per_weight"].get<double>());
   std::printf("\ntargets\n");
   for (const Json &target : facts["targets"])
-    std::printf("  %-22s %15s bytes of code\n", target["target"].get<std::string>().c_str(),
-                grouped(target["bytes"]).c_str());
+    std::printf("  %-22s %15s bytes of code%s\n", target["target"].get<std::string>().c_str(),
+                grouped(target["bytes"]).c_str(),
+                target.contains("modules") ? (" in " + grouped(target["modules"].size()) + " modules").c_str() : "");
   std::printf("\nschedule, of %s kernels\n", grouped(facts["kernels"]).c_str());
   for (const Json &entry : facts["entries"])
     std::printf("  %-22s %5u dispatches %5u barriers, up to %u tokens at once\n",

@@ -10,14 +10,14 @@ namespace sinter {
 
 namespace {
 struct RunOptions : ContinueOptions {
-  std::string file, isa;
+  std::string file, isa, device = "cpu";
   bool verbose = false;
 };
 } // namespace
 
 static void run(const RunOptions &options) {
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
-  Artifact artifact(options.file, options.isa);
+  Artifact artifact(options.file, options.isa, chooseDevice(options.device));
   Continuation result = continuePrompt(options, artifact, started);
   if (options.json) {
     printJson({{"prompt_tokens", result.prompt},
@@ -30,6 +30,7 @@ static void run(const RunOptions &options) {
                {"first_token_seconds", result.firstTokenSeconds},
                {"seed", result.seed},
                {"isa", result.isa},
+                {"device", artifact.info().device},
                {"threads", result.threads}});
   } else {
     std::printf("\n");
@@ -82,6 +83,7 @@ void addRunCommand(CLI::App &app) {
   command->add_option("--context", o.context, "room for this many tokens (default: the model's)")
       ->check(positive())
       ->group(machine);
+  addDeviceOption(command, o.device)->group(machine);
   command->add_option("--isa", o.isa, "use this code of the package, e.g. x86-64-avx2 (default: the best)")
       ->type_name("NAME")
       ->group(machine);

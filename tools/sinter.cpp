@@ -24,5 +24,6 @@ int main(int argc, char **argv) {
   sinter::addEmbedCommand(app);
   sinter::addClassifyCommand(app);
   sinter::addTokenizeCommand(app);
+  sinter::addDevicesCommand(app);
   return sinter::runCommandLine(app, argc, argv);
 }

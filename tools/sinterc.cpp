@@ -13,7 +13,7 @@ static std::string formatHelp() {
   std::string text = "Formats for --quantize and --embed-quantize:\n";
   for (const auto &[name, phrase] : formatSummaries())
     text += "  " + name + std::string(name.size() < 10 ? 10 - name.size() : 1, ' ') + phrase + "\n";
-  text += "\nTargets for --target:\n  all, native (the best for this machine), or some of:\n ";
+  text += "\nTargets for --target:\n  all (processors), native (the best for this machine), or some of:\n ";
   for (const std::string &name : targetNames())
     text += " " + name;
   return text + "\n\nExamples:\n"
@@ -149,8 +149,9 @@ int main(int argc, char **argv) {
   app.add_flag("--stats", style.stats, "sizes by format, kernels, barriers, seconds per stage, peak memory")
       ->group(looking);
   app.add_option("--emit", options.emit,
-                 "print a stage instead of a package (to -o if given); kern, llvm and asm are of the last target")
-      ->check(CLI::IsMember({"tx", "sched", "kern", "llvm", "asm"}))
+                 "print a stage instead of a package (to -o if given); kern, llvm, asm and spirv are of the last "
+                 "target")
+      ->check(CLI::IsMember({"tx", "sched", "kern", "llvm", "asm", "spirv"}))
       ->group(looking);
   app.add_option("--print-ir-after", options.printAfter, "print the module to standard error after this pass")
       ->type_name("PASS")

@@ -77,13 +77,8 @@ void CacheView::storeValues(KernelBuilder &b, Value values, Value tile, Value to
 void CacheView::append(KernelBuilder &b, Value tile, Value head, Value token, Columns key, Columns value) const {
   Value plane0 = b.index(0), plane1 = b.index(1);
   if (!isCoded) {
-    Type element = cast<MemRefType>(keyRows.getType()).getElementType();
     b.vectors(headDim, kLanes, [&](Value d, int64_t width) {
-      Value keys = key(d, width);
-      if (!element.isF32())
-        keys = arith::TruncFOp::create(b, b.vectorType(width, element), keys);
-      for (int64_t lane = 0; lane < width; ++lane)
-        b.storeScalar(vector::ExtractOp::create(b, keys, lane), keyRows, {tile, plane0, head, b.add(d, lane), token});
+      b.scatterF32(key(d, width), keyRows, {tile, plane0, head, d, token}, /*dimension=*/3);
       b.storeF32(value(d, width), valueRows, {tile, plane1, head, token, d});
     });
     return;

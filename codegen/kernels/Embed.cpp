@@ -1,18 +1,22 @@
 // The embed kernel: token ids come in, rows of a packed matrix go out as f32; rows of two more, for positions and token
 // types, are added to them. The matrix is packed for products
 // (dialects/Formats.h): lanes there are rows, while a gather wants one row's columns. So the lanes here run over
-// columns, and a vector of sixteen is put together from the 4-byte quads of the row, 128 bytes apart. A step reads one
+// columns, and a vector is gathered from the 4-byte quads of the row, 128 bytes apart. A step reads one
 // row per token: this is about as many cache lines as there are, and a second, row-major copy of the table would cost
 // more than it saves.
 
 #include "codegen/kernels/KernelBuilder.h"
 #include "codegen/kernels/Kernels.h"
 
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 
 namespace sinter::kern {
 
-static constexpr int64_t kLanes = 16;
+static constexpr int64_t kQuad = 4; // columns whose codes share a word, byte by byte
+// Columns at a time: sixteen, or what a wider target has lanes for.
+static int64_t lanesOf(KernelBuilder &b) { return std::max<int64_t>(16, b.lanes()); }
 
 namespace {
 
@@ -28,11 +32,8 @@ struct PackedRow {
   // Columns [from, from + width) of a float format.
   Value loadFloats(Value from, int64_t width) {
     Value base = b.add(b.mul(b.add(b.mul(tile, columns), from), kTileRows), row);
-    SmallVector<Value> elements;
-    for (int64_t i = 0; i < width; ++i)
-      elements.push_back(b.loadScalar(table, {b.add(base, i * kTileRows)}));
-    VectorType type = b.vectorType(width, elements.front().getType());
-    Value raw = vector::FromElementsOp::create(b, type, elements);
+    Value offsets = arith::MulIOp::create(b, b.lanesFromZero(width), b.splat(width, int32_t(kTileRows)));
+    Value raw = b.gather(table, base, offsets);
     if (format.kind == FormatClass::f32)
       return raw;
     return arith::ExtFOp::create(b, b.vectorType(width, b.getF32Type()), raw);
@@ -46,34 +47,40 @@ struct PackedRow {
     return arith::ExtFOp::create(b, b.getF32Type(), b.loadScalar(halves, {at}));
   }
 
-  // [quads of a run][runs][4] bytes, a vector for each quad -> [runs][quads of a run][4], sixteen bytes in all.
-  Value joinRuns(ValueRange quads, int64_t runs) {
-    SmallVector<Value> parts; // i32s
-    for (int64_t run = 0; run < runs; ++run)
-      for (Value quad : quads)
-        parts.push_back(vector::ExtractOp::create(b, b.bitcast(quad, b.getI32Type()), run));
-    return b.bitcast(vector::FromElementsOp::create(b, b.vectorType(parts.size(), b.getI32Type()), parts),
-                     b.getI8Type());
-  }
-
-  // The sixteen codes from column `from` of a group on, as f32.
-  Value loadCodes(Value block, int64_t from) {
-    const int64_t runs = kLanes / format.runColumns(), words = format.runWords();
+  // The codes of `width` columns from column `from` of a group on, as f32. Each lane takes the words that its column is in
+  // and shifts its own bits down.
+  Value loadCodes(Value block, int64_t from, int64_t width) {
+    const int64_t words = format.runWords(), runColumns = format.runColumns();
     Value base = b.add(b.add(b.mul(block, format.blockBytes() / 4), format.headBytes() / 4), row);
-    const int64_t firstWord = from / format.runColumns() * words;
-    // A vector for each word of a run, of all runs: [runs][4] bytes.
-    KernelBuilder::Values loaded;
-    for (int64_t word = 0; word < words; ++word) {
-      SmallVector<Value> ofRuns;
-      for (int64_t run = 0; run < runs; ++run)
-        ofRuns.push_back(b.loadScalar(table, {b.add(base, (firstWord + run * words + word) * kTileRows)}));
-      loaded.push_back(
-          b.bitcast(vector::FromElementsOp::create(b, b.vectorType(runs, b.getI32Type()), ofRuns), b.getI8Type()));
+    base = b.add(base, from / runColumns * words * kTileRows);
+    auto constant = [&](int64_t value) { return b.splat(width, int32_t(value)); };
+    auto left = [&](Value x, int64_t by) -> Value { return arith::ShLIOp::create(b, x, constant(by)); };
+    auto both = [&](Value x, int64_t mask) -> Value { return arith::AndIOp::create(b, x, constant(mask)); };
+    auto right = [&](Value x, Value by) -> Value { return arith::ShRUIOp::create(b, x, by); };
+
+    Value column = b.lanesFromZero(width);
+    Value firstWord = arith::MulIOp::create(b, right(column, constant(llvm::Log2_64(runColumns))), constant(words * kTileRows));
+    Value shift = left(both(column, kQuad - 1), 3); // to the column's byte
+    auto word = [&](int64_t number) { return b.gather(table, b.add(base, number * kTileRows), firstWord); };
+    Value codes;
+    if (format.bits == 6) {
+      // The first three quads of a run have a word each, the last one the upper two bits of all three.
+      Value quad = both(right(column, constant(2)), 3), last;
+      Value upper = arith::AddIOp::create(b, shift, constant(6));
+      for (int64_t i = 0; i < words; ++i) {
+        Value bytes = word(i), low = both(right(bytes, shift), 63), high = left(both(right(bytes, upper), 3), 2 * i);
+        Value own = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, quad, constant(i));
+        codes = codes ? Value(arith::SelectOp::create(b, own, low, codes)) : low;
+        last = last ? Value(arith::OrIOp::create(b, last, high)) : high;
+      }
+      Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, quad, constant(3));
+      codes = arith::SelectOp::create(b, isLast, last, codes);
+    } else {
+      if (format.bits == 4) // quad by quad: four low nibbles of a pair, then its four high ones
+        shift = arith::AddIOp::create(b, shift, both(column, kQuad));
+      codes = both(right(word(0), shift), format.maxCode());
     }
-    KernelBuilder::Values quads = b.unpackQuads(format, loaded); // of all runs, as the words
-    Value bytes = joinRuns(quads, runs);
-    Value codes = arith::ExtUIOp::create(b, b.vectorType(kLanes, b.getI32Type()), bytes);
-    return arith::SIToFPOp::create(b, b.vectorType(kLanes, b.getF32Type()), codes);
+    return arith::SIToFPOp::create(b, b.vectorType(width, b.getF32Type()), codes);
   }
 };
 
@@ -96,7 +103,7 @@ struct Destination {
 } // namespace
 
 static void emitFloatRow(KernelBuilder &b, PackedRow &packed, const Destination &to) {
-  b.vectors(packed.columns, kLanes, [&](Value from, int64_t width) {
+  b.vectors(packed.columns, lanesOf(b), [&](Value from, int64_t width) {
     to.store(b, b.mulf(packed.loadFloats(from, width), b.splat(width, to.scale)), from);
   });
 }
@@ -105,14 +112,12 @@ static void emitFloatRow(KernelBuilder &b, PackedRow &packed, const Destination 
 static void emitGroup(KernelBuilder &b, PackedRow &packed, Value group, int64_t width, const Destination &to) {
   const Format &format = packed.format;
   Value block = packed.blockOf(group), first = b.mul(group, format.group);
-  Value factor = b.broadcast(b.mulf(packed.loadHeader(block, 0), b.f32(to.scale)), kLanes);
-  Value zero =
-      format.hasZeros ? b.broadcast(packed.loadHeader(block, 1), kLanes) : b.splat(kLanes, float(format.impliedZero));
-  for (int64_t from = 0; from < width; from += kLanes) {
-    Value values = b.mulf(b.subf(packed.loadCodes(block, from), zero), factor);
-    if (width - from < kLanes)
-      values = b.slice(values, 0, width - from);
-    to.store(b, values, b.add(first, from));
+  Value scaled = b.mulf(packed.loadHeader(block, 0), b.f32(to.scale));
+  Value zero = format.hasZeros ? packed.loadHeader(block, 1) : b.f32(float(format.impliedZero));
+  for (int64_t from = 0; from < width; from += lanesOf(b)) {
+    int64_t count = std::min(lanesOf(b), width - from);
+    Value codes = b.subf(packed.loadCodes(block, from, count), b.broadcast(zero, count));
+    to.store(b, b.mulf(codes, b.broadcast(scaled, count)), b.add(first, from));
   }
 }
 

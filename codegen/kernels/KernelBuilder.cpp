@@ -38,6 +38,10 @@ Value KernelBuilder::splat(int64_t width, float value) {
                                    DenseElementsAttr::get(vectorType(width, getF32Type()), getF32FloatAttr(value)));
 }
 
+Value KernelBuilder::lanesFromZero(int64_t width) {
+  return LanesOp::create(*this, vectorType(width, getI32Type()));
+}
+
 Value KernelBuilder::add(Value a, Value b) { return createOrFold<arith::AddIOp>(a, b); }
 Value KernelBuilder::add(Value a, int64_t b) { return b ? add(a, index(b)) : a; }
 Value KernelBuilder::sub(Value a, Value b) { return createOrFold<arith::SubIOp>(a, b); }
@@ -104,6 +108,20 @@ void KernelBuilder::storeF32(Value vector, Value memref, ValueRange at) {
   store(vector, memref, at);
 }
 
+Value KernelBuilder::gather(Value memref, Value base, Value offsets) {
+  Type element = cast<MemRefType>(memref.getType()).getElementType();
+  int64_t width = cast<VectorType>(offsets.getType()).getNumElements();
+  return GatherOp::create(*this, vectorType(width, element), memref, base, offsets);
+}
+
+void KernelBuilder::scatterF32(Value vector, Value memref, ValueRange at, int64_t dimension) {
+  Type element = cast<MemRefType>(memref.getType()).getElementType();
+  int64_t width = cast<VectorType>(vector.getType()).getNumElements();
+  if (!element.isF32())
+    vector = arith::TruncFOp::create(*this, vectorType(width, element), vector);
+  ScatterOp::create(*this, vector, memref, at, dimension);
+}
+
 void KernelBuilder::prefetch(Value memref, ValueRange at) {
   memref::PrefetchOp::create(*this, memref, at, /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
 }
@@ -166,8 +184,6 @@ KernelBuilder::Values KernelBuilder::vectors(int64_t extent, int64_t width, Valu
 
 //===-- Vectors and arithmetic ------------------------------------------------------------------------------------===//
 
-static int64_t widthOf(Value vector) { return cast<VectorType>(vector.getType()).getNumElements(); }
-
 Value KernelBuilder::broadcast(Value scalar, int64_t width) {
   return vector::BroadcastOp::create(*this, vectorType(width, scalar.getType()), scalar);
 }
@@ -199,27 +215,12 @@ Value KernelBuilder::widen(Value vector, Value filler) {
   return vector::InsertStridedSliceOp::create(*this, vector, filler, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{1});
 }
 
-// Folds the upper half onto the lower until one lane is left; the middle lane of an odd width waits for the next round.
-static Value foldLanes(KernelBuilder &b, Value vector, function_ref<Value(Value, Value)> combine) {
-  for (int64_t width = widthOf(vector); width > 1;) {
-    int64_t half = width / 2, rest = width - half;
-    Value folded = combine(b.slice(vector, 0, half), b.slice(vector, rest, half));
-    vector = rest == half ? folded : b.widen(folded, b.slice(vector, 0, rest));
-    width = rest;
-  }
-  return vector::ExtractOp::create(b, vector, 0);
+static Value reduce(KernelBuilder &b, Reduction kind, Value vector) {
+  return ReduceOp::create(b, cast<VectorType>(vector.getType()).getElementType(), kind, vector);
 }
 
-Value KernelBuilder::sumLanes(Value vector) {
-  bool isFloat = isa<FloatType>(cast<VectorType>(vector.getType()).getElementType());
-  return foldLanes(*this, vector, [&](Value a, Value b) -> Value {
-    return isFloat ? addf(a, b) : arith::AddIOp::create(*this, a, b).getResult();
-  });
-}
-
-Value KernelBuilder::maxLanes(Value vector) {
-  return foldLanes(*this, vector, [&](Value a, Value b) { return maxf(a, b); });
-}
+Value KernelBuilder::sumLanes(Value vector) { return reduce(*this, Reduction::sum, vector); }
+Value KernelBuilder::maxLanes(Value vector) { return reduce(*this, Reduction::max, vector); }
 
 Value KernelBuilder::addf(Value a, Value b) { return arith::AddFOp::create(*this, a, b); }
 Value KernelBuilder::subf(Value a, Value b) { return arith::SubFOp::create(*this, a, b); }

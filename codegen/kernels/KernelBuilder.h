@@ -47,6 +47,7 @@ public:
   Value f32(float value);
   Value splat(int64_t width, int32_t value); // vector<width x i32>
   Value splat(int64_t width, float value);   // vector<width x f32>
+  Value lanesFromZero(int64_t width);        // 0, 1, 2 ... as vector<width x i32>
 
   // -- Index arithmetic, folded where both sides are constants
   Value add(Value a, Value b);
@@ -79,6 +80,10 @@ public:
   void storeScalar(Value value, Value memref, mlir::ValueRange at);
   // Stores a vector of f32 as the memref's element type (f16 and bf16 round to nearest even).
   void storeF32(Value vector, Value memref, mlir::ValueRange at);
+  // Elements base + offsets[i] of a flat buffer, where offsets is a vector of i32.
+  Value gather(Value memref, Value base, Value offsets);
+  // Stores element i at `at` with i added to index `dimension`; f32 as the memref's element type.
+  void scatterF32(Value vector, Value memref, mlir::ValueRange at, int64_t dimension);
   // Hints that the cache line at an element will be read soon; never faults.
   void prefetch(Value memref, mlir::ValueRange at);
 
@@ -103,7 +108,8 @@ public:
   Value slice(Value vector, int64_t from, int64_t width);
   // Lanes past the vector's width are taken from `filler`, a vector of the wider type.
   Value widen(Value vector, Value filler);
-  // Sum and maximum of the lanes as a scalar, by halving: the order is fixed and the same on every target.
+  // Sum and maximum of the lanes as a scalar, by halving (kern.reduce): the order is the same on every
+  // target.
   Value sumLanes(Value vector);
   Value maxLanes(Value vector);
 

@@ -30,12 +30,24 @@ LogicalResult buildKernel(ModuleOp module, StringRef name, SpecInterface spec, c
                                 << "', expected a format with codes";
   }
   if (LinearAttr linear = dyn_cast<LinearAttr>(spec)) {
+    if (target.isGpu() && linear.getFusedRows() && findFormat(linear.getFormat())->isQuantized())
+      return module.emitError() << "kernel '" << name << "': fused_rows of a quantized product is for CPUs, on a GPU rows "
+                                << "are quantized by a kernel of their own";
     if (linear.getNorm() && !linear.getFusedRows() && findFormat(linear.getFormat())->isQuantized())
       return module.emitError() << "kernel '" << name << "': norm needs fused_rows where the input is quantized";
   }
+  bool codedCache = false;
+  if (AttentionAttr attention = dyn_cast<AttentionAttr>(spec))
+    codedCache = attention.getElement().isInteger(8);
+  if (RotateAppendAttr rotate = dyn_cast<RotateAppendAttr>(spec))
+    codedCache = rotate.getElement().isInteger(8);
+  if (target.isGpu() && codedCache)
+    return module.emitError() << "kernel '" << name << "': caches of 8 bits are for CPUs so far, GPUs take f16 and f32 "
+                              << "(--kv f16)";
   KernelBuilder b(module, name, target);
   bool known = llvm::TypeSwitch<Attribute, bool>(spec)
                    .Case([&](AttentionAttr attention) { return buildAttention(b, attention), true; })
+                   .Case([&](ArgmaxAttr argmax) { return buildArgmax(b, argmax), true; })
                    .Case([&](EmbedAttr embed) { return buildEmbed(b, embed), true; })
                    .Case([&](FullAttentionAttr full) { return buildFullAttention(b, full), true; })
                    .Case([&](PoolAttr pool) { return buildPool(b, pool), true; })

@@ -16,6 +16,7 @@ mlir::LogicalResult buildKernel(mlir::ModuleOp module, llvm::StringRef name, Spe
 
 // One file each.
 void buildAttention(KernelBuilder &b, AttentionAttr spec);
+void buildArgmax(KernelBuilder &b, ArgmaxAttr spec);
 void buildEmbed(KernelBuilder &b, EmbedAttr spec);
 void buildFullAttention(KernelBuilder &b, FullAttentionAttr spec);
 void buildLinear(KernelBuilder &b, LinearAttr spec);

@@ -29,9 +29,15 @@ public:
     b.loop(b.begin(), b.end(), 1, [&](Value unit) {
       if (oneToken)
         return emitBlock(unit, b.index(0), tiles.back());
-      Value tokens = b.scalar(Scalar::tokens), done = b.index(0);
+      Value last = b.scalar(Scalar::tokens), done = b.index(0);
+      if (int64_t perUnit = spec.getTokensPerUnit()) {
+        Value blocks = b.div(b.add(last, perUnit - 1), perUnit);
+        done = b.mul(arith::RemUIOp::create(b, unit, blocks), perUnit);
+        last = b.min(b.add(done, perUnit), last);
+        unit = arith::DivUIOp::create(b, unit, blocks);
+      }
       for (const RegisterTile &tile : tiles) {
-        Value whole = b.mul(b.div(b.sub(tokens, done), tile.tokens), tile.tokens);
+        Value whole = b.mul(b.div(b.sub(last, done), tile.tokens), tile.tokens);
         Value until = b.add(done, whole);
         b.loop(done, until, tile.tokens, [&](Value token) { emitBlock(unit, token, tile); });
         done = until;

@@ -14,7 +14,7 @@ using namespace mlir;
 namespace sinter::kern {
 
 static constexpr int64_t kSumChains = 4;
-// Codes are made sixteen at a time: one store of a 16-byte register on every target.
+// Codes are made sixteen at a time, one store of a 16-byte register; wider targets take as many as they have lanes.
 static constexpr int64_t kCodeLanes = 16;
 static constexpr float kRoundingFloat = 12582912.0f; // 1.5 * 2^23
 static constexpr int32_t kRoundingBits = 0x4B400000; // its bits
@@ -98,7 +98,7 @@ void emitNormalizeRow(KernelBuilder &b, FloatRow source, int64_t width, const Ro
 
 QuantizedColumns emitQuantizeColumns(KernelBuilder &b, int64_t width, function_ref<Value(Value, int64_t)> value,
                                      function_ref<void(Value, Value)> store) {
-  int64_t lanes = std::min(width, kCodeLanes);
+  int64_t lanes = std::min(width, std::max(kCodeLanes, b.lanes()));
   Value maxima = b.vectors(width, lanes, b.splat(lanes, 0.0f), [&](Value i, int64_t count, ValueRange carried) {
     Value size = b.widen(math::AbsFOp::create(b, value(i, count)), b.splat(lanes, 0.0f));
     return KernelBuilder::Values{b.maxf(size, carried[0])};
@@ -149,9 +149,10 @@ void emitQuantizeRow(KernelBuilder &b, FloatRow source, int64_t width, const Row
   if (!rest)
     return;
   emitQuantizeGroup(b, source, b.index(width - rest), rest, normalizer, format, b.index(fullGroups), destination);
-  int64_t pad = format.group - rest;
-  Value zeros = arith::ConstantOp::create(b, b.getZeroAttr(b.vectorType(pad, b.getI8Type())));
-  b.store(zeros, destination.codes, {destination.index, b.index(width)});
+  b.vectors(format.group - rest, kCodeLanes, [&](Value i, int64_t count) {
+    Value zeros = arith::ConstantOp::create(b, b.getZeroAttr(b.vectorType(count, b.getI8Type())));
+    b.store(zeros, destination.codes, {destination.index, b.add(i, width)});
+  });
 }
 
 } // namespace sinter::kern

@@ -20,9 +20,10 @@ void buildRows(KernelBuilder &b, RowsAttr spec) {
   if (norm.spec && norm.spec.getBias())
     norm.bias = b.binding(binding++, f32);
 
+  auto source = [&](Value t) -> FloatRow { return {in, spec.getRowFromScalar() ? b.scalar(Scalar::row) : t}; };
   if (!spec.getQuantize()) {
     Value out = b.bindingRows(binding++, stride, f32);
-    b.loop(b.begin(), b.end(), 1, [&](Value t) { emitNormalizeRow(b, {in, t}, width, norm, {out, t}); });
+    b.loop(b.begin(), b.end(), 1, [&](Value t) { emitNormalizeRow(b, source(t), width, norm, {out, t}); });
     return;
   }
   const Format &format = *findFormat(spec.getQuantize().getValue());
@@ -33,8 +34,9 @@ void buildRows(KernelBuilder &b, RowsAttr spec) {
   Value sums = b.bindingRows(binding++, groups, format.hasZeros ? f32 : Type(b.getI32Type()));
   b.loop(b.begin(), b.end(), 1, [&](Value t) {
     if (kept)
-      emitNormalizeRow(b, {in, t}, width, norm, {kept, t});
-    emitQuantizeRow(b, {kept ? kept : in, t}, width, kept ? RowNorm() : norm, format, {codes, scales, sums, t});
+      emitNormalizeRow(b, source(t), width, norm, {kept, t});
+    FloatRow row = kept ? FloatRow{kept, t} : source(t);
+    emitQuantizeRow(b, row, width, kept ? RowNorm() : norm, format, {codes, scales, sums, t});
   });
 }
 

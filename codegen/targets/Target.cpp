@@ -2,6 +2,7 @@
 
 #include "codegen/targets/Target.h"
 
+#include "codegen/targets/Spirv.h"
 #include "codegen/targets/X86.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -13,7 +14,14 @@
 
 namespace sinter {
 
-llvm::ArrayRef<Target> targets() { return x86Targets(); }
+llvm::ArrayRef<Target> targets() {
+  static const std::vector<Target> all = [] {
+    std::vector<Target> rows = x86Targets();
+    rows.insert(rows.end(), spirvTargets().begin(), spirvTargets().end());
+    return rows;
+  }();
+  return all;
+}
 
 const Target *findTarget(llvm::StringRef name) {
   const Target *found = llvm::find_if(targets(), [&](const Target &target) { return target.name == name; });
@@ -22,6 +30,8 @@ const Target *findTarget(llvm::StringRef name) {
 
 // Whether this machine has the target's architecture and every feature of its row.
 static bool runsHere(const Target &target) {
+  if (target.isGpu())
+    return false;
   if (llvm::Triple(target.triple).getArch() != llvm::Triple(llvm::sys::getProcessTriple()).getArch())
     return false;
   llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
@@ -45,7 +55,8 @@ bool parseTargets(llvm::StringRef text, std::vector<const Target *> &out, std::s
     name = name.trim();
     if (name == "all") {
       for (const Target &target : targets())
-        chosen.push_back(&target);
+        if (!target.isGpu())
+          chosen.push_back(&target);
       continue;
     }
     const Target *target = name == "native" ? nativeTarget() : findTarget(name);

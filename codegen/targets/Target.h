@@ -17,6 +17,9 @@ struct RegisterTile {
   int outputs; // divides the 32 rows of a packed tile
 };
 
+// What a target's kernels are stored as: one ELF image that is mapped and called, or a SPIR-V module for each kernel.
+enum class CodeKind : uint8_t { elf, spirv };
+
 struct Target {
   llvm::StringRef name;      // "x86-64-avx2": in packages, --target, SINTER_ISA
   llvm::StringRef triple;    // LLVM's
@@ -31,11 +34,15 @@ struct Target {
   llvm::ArrayRef<RegisterTile> floatTiles;
   // Adds the patterns that lower kern.dot.
   void (*addDotPatterns)(mlir::RewritePatternSet &patterns);
+  CodeKind code = CodeKind::elf;
+
+  // Runs entries of the schedule that are made for GPUs.
+  bool isGpu() const { return code == CodeKind::spirv; }
 };
 
 llvm::ArrayRef<Target> targets();
 const Target *findTarget(llvm::StringRef name); // nullptr if unknown
-// "all", "native" (the best for this machine), or names separated by commas. False, with what is wrong in `error`.
+// "all" (processors), "native" (the best for this machine), or names separated by commas. False, with what is wrong in `error`.
 bool parseTargets(llvm::StringRef text, std::vector<const Target *> &out, std::string &error);
 
 } // namespace sinter

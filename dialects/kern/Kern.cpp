@@ -31,5 +31,41 @@ mlir::LogicalResult sinter::kern::DotOp::verify() {
   return mlir::success();
 }
 
+using namespace mlir;
+
+LogicalResult sinter::kern::ReduceOp::verify() {
+  if (getType() != getVector().getType().getElementType())
+    return emitOpError("(C1) makes ") << getType() << " of " << getVector().getType();
+  return success();
+}
+
+LogicalResult sinter::kern::GatherOp::verify() {
+  VectorType type = cast<VectorType>(getType());
+  if (type.getShape() != getOffsets().getType().getShape())
+    return emitOpError("(C1) has offsets for ") << getOffsets().getType() << ", the result is " << type;
+  if (type.getElementType() != cast<MemRefType>(getMemref().getType()).getElementType())
+    return emitOpError("(C2) makes ") << type << " of " << getMemref().getType();
+  return success();
+}
+
+void sinter::kern::GatherOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getMemrefMutable());
+}
+
+LogicalResult sinter::kern::ScatterOp::verify() {
+  MemRefType memref = cast<MemRefType>(getMemref().getType());
+  VectorType vector = cast<VectorType>(getVector().getType());
+  if (int64_t(getIndices().size()) != memref.getRank() || int64_t(getDimension()) >= memref.getRank())
+    return emitOpError("(C1) has ") << getIndices().size() << " indices and dimension " << getDimension() << " for "
+                                    << memref;
+  if (vector.getRank() != 1 || vector.getElementType() != memref.getElementType())
+    return emitOpError("(C2) stores ") << vector << " to " << memref;
+  return success();
+}
+
+void sinter::kern::ScatterOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  effects.emplace_back(MemoryEffects::Write::get(), &getMemrefMutable());
+}
+
 #define GET_OP_CLASSES
 #include "dialects/kern/KernOps.cpp.inc"

@@ -44,16 +44,19 @@ def Kern_RowsAttr : Kern_Spec<"Rows", "rows"> {
     Domain: tokens. Bindings: `in` f32[T][stride(width)]; with a norm, `weight` f32[width], and `bias` f32[width] if it has one;
     then with `quantize` (a weight format that the codes will be multiplied with) `codes` s8[T][padded], `scales` f32[T][groups],
     `sums` i32|f32[T][groups]; without, or before them with `keep`, `out` f32[T][stride(width)], which may be `in`.
+    `row_from_scalar`: of one token, whose row is row `row` (run-time scalar) of the input.
   }];
   let parameters = (ins "int64_t":$width, OptionalParameter<"::sinter::kern::NormSpecAttr">:$norm,
-                       OptionalParameter<"::mlir::StringAttr">:$quantize, DefaultValuedParameter<"bool", "false">:$keep);
+                       OptionalParameter<"::mlir::StringAttr">:$quantize, DefaultValuedParameter<"bool", "false">:$keep,
+                       DefaultValuedParameter<"bool", "false">:$row_from_scalar);
 }
 
 def Kern_LinearAttr : Kern_Spec<"Linear", "linear"> {
   let summary = "matrix product with a packed matrix, and what is fused into it";
   let description = [{
     `rows` outputs (of one of the two matrices with `glu`) by `columns` inputs. Domain: tiles; a unit is one tile of 32
-    outputs. With `glu` the packed matrix interleaves gate and up by tiles of 32 rows: tile 2u is gate, tile 2u + 1 is up.
+    outputs for all tokens of the step, or with `tokens_per_unit` for that many; units are then numbered tile * blocks +
+    block. With `glu` the packed matrix interleaves gate and up by tiles of 32 rows: tile 2u is gate, tile 2u + 1 is up.
 
     Input: if the format is quantized and `fused_rows` is false, the three buffers that `#kern.rows<quantize = format>` made;
     otherwise f32 rows. `fused_rows` (single-token steps): the kernel normalizes (with `norm`) and quantizes (if the format
@@ -76,7 +79,17 @@ def Kern_LinearAttr : Kern_Spec<"Linear", "linear"> {
     DefaultValuedParameter<"bool", "false">:$bias,
     DefaultValuedParameter<"bool", "false">:$residual,
     DefaultValuedParameter<"bool", "false">:$single,
-    DefaultValuedParameter<"bool", "false">:$row_from_scalar);
+    DefaultValuedParameter<"bool", "false">:$row_from_scalar,
+    DefaultValuedParameter<"int64_t", "0">:$tokens_per_unit);
+}
+
+def Kern_ArgmaxAttr : Kern_Spec<"Argmax", "argmax"> {
+  let summary = "place of the largest number in a row";
+  let description = [{
+    Domain: tokens, of which there is one. Bindings: `in` f32[1][stride(width)], `out` i32[1]. Of equal numbers the first one
+    counts.
+  }];
+  let parameters = (ins "int64_t":$width);
 }
 
 def Kern_RopeTableAttr : Kern_Spec<"RopeTable", "rope_table"> {

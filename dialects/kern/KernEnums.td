@@ -18,4 +18,10 @@ def Kern_YardstickKind : I32EnumAttr<"YardstickKind", "what a yardstick does", [
   let genSpecializedAttr = 0;
 }
 
+def Kern_Reduction : I32EnumAttr<"Reduction", "what becomes of a vector's lanes", [
+    I32EnumAttrCase<"sum", 0>, I32EnumAttrCase<"max", 1>]> {
+  let cppNamespace = "::sinter::kern";
+  let genSpecializedAttr = 0;
+}
+
 #endif

@@ -58,4 +58,62 @@ def Kern_DotOp : Kern_Op<"dot", [Pure, AllTypesMatch<["acc", "result"]>, AllType
   let hasVerifier = 1;
 }
 
+def Kern_ReductionAttr : EnumAttr<Kern_Dialect, Kern_Reduction, "reduction">;
+
+def Kern_ReduceOp : Kern_Op<"reduce", [Pure]> {
+  let summary = "sum or maximum of a vector's lanes as a scalar";
+  let description = [{
+    Halves: the upper half is folded onto the lower until one lane is left; the middle lane of an odd width waits for the
+    next round. The order is the same on every target, so the bits are.
+
+    Constraints: (C1) the result has the type of the vector's elements.
+
+    Example: `%s = kern.reduce sum %v : vector<16xf32> -> f32`
+  }];
+  let arguments = (ins Kern_ReductionAttr:$kind, VectorOfRankAndType<[1], [F32, I32]>:$vector);
+  let results = (outs AnyTypeOf<[F32, I32]>:$result);
+  let assemblyFormat = "$kind $vector attr-dict `:` type($vector) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Kern_LanesOp : Kern_Op<"lanes", [Pure]> {
+  let summary = "0, 1, 2 ...: the number of each lane";
+  let description = [{ Example: `%l = kern.lanes : vector<16xi32>` }];
+  let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
+def Kern_GatherOp : Kern_Op<"gather", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "elements of a flat buffer that lie apart, as one vector";
+  let description = [{
+    `result[i] = memref[base + offsets[i]]`.
+
+    Constraints: (C1) result and offsets have the same width, (C2) the result has the memref's elements.
+
+    Example: `%row = kern.gather %table[%base] %offsets : memref<?xf32>, vector<16xi32> -> vector<16xf32>`
+  }];
+  let arguments = (ins MemRefRankOf<[AnyType], [1]>:$memref, Index:$base, VectorOfRankAndType<[1], [I32]>:$offsets);
+  let results = (outs VectorOfAnyRankOf<[AnyType]>:$result);
+  let assemblyFormat = "$memref `[` $base `]` $offsets attr-dict `:` type($memref) `,` type($offsets) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Kern_ScatterOp : Kern_Op<"scatter", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "stores a vector's elements along one dimension of a buffer, which need not be the last";
+  let description = [{
+    `memref[indices with indices[dimension] + i] = vector[i]`.
+
+    Constraints: (C1) there is an index for each dimension, `dimension` among them, (C2) vector and memref have the same
+    elements.
+
+    Example: `kern.scatter %keys, %cache[%tile, %d, %slot] along 1 : vector<16xf16>, memref<?x64x16xf16>`
+  }];
+  let arguments = (ins VectorOfAnyRankOf<[AnyType]>:$vector, AnyMemRef:$memref, Variadic<Index>:$indices,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$dimension);
+  let assemblyFormat = [{
+    $vector `,` $memref `[` $indices `]` `along` $dimension attr-dict `:` type($vector) `,` type($memref)
+  }];
+  let hasVerifier = 1;
+}
+
 #endif

@@ -91,6 +91,12 @@ Work LinearAttr::getWork() const {
   return work;
 }
 
+Domain ArgmaxAttr::getDomain() const { return Domain::tokens; }
+Bindings ArgmaxAttr::getBindings() const {
+  return {{"in", Access::read, Part::own}, {"out", Access::write, Part::own}};
+}
+Work ArgmaxAttr::getWork() const { return {}; }
+
 Domain RopeTableAttr::getDomain() const { return Domain::tokens; }
 Bindings RopeTableAttr::getBindings() const { return {{"out", Access::write, Part::own}}; }
 Work RopeTableAttr::getWork() const { return {}; }

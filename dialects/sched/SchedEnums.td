@@ -8,7 +8,14 @@ def Sched_Role : I32EnumAttr<"Role", "what the runtime uses a buffer for", [
     I32EnumAttrCase<"hidden", 1>,  // f32[T][stride]: what prefill and decode leave for head
     I32EnumAttrCase<"logits", 2>,  // f32[1][stride(vocab)]; of an encoder, what its head makes of all rows: one row, or one for each
     I32EnumAttrCase<"types", 3>,   // i32[T]: token types of the step
+    I32EnumAttrCase<"greedy", 4>,  // i32[1]: place of the largest logit, where entries for GPUs leave it
   ]> {
+  let cppNamespace = "::sinter::sched";
+  let genSpecializedAttr = 0;
+}
+
+def Sched_Device : I32EnumAttr<"Device", "what an entry is made for", [
+    I32EnumAttrCase<"cpu", 0>, I32EnumAttrCase<"gpu", 1>]> {
   let cppNamespace = "::sinter::sched";
   let genSpecializedAttr = 0;
 }

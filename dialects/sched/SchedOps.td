@@ -14,6 +14,7 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 class Sched_Op<string opMnemonic, list<Trait> traits = []> : Op<Sched_Dialect, opMnemonic, traits>;
 def Sched_SymbolArray : TypedArrayAttrBase<FlatSymbolRefAttr, "symbols of params">;
 
+def Sched_DeviceAttr : EnumAttr<Sched_Dialect, Sched_Device, "device">;
 def Sched_RoleAttr : EnumAttr<Sched_Dialect, Sched_Role, "role">;
 
 //===-- Module level ---------------------------------------------------------------------------------------------===//
@@ -76,9 +77,15 @@ def Sched_BufferOp : Sched_Op<"buffer", [Symbol]> {
 
 def Sched_FuncOp : Sched_Op<"func", [Symbol, NoTerminator, SingleBlock, IsolatedFromAbove]> {
   let summary = "an entry of the schedule: prefill, decode or head";
-  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$max_tokens);
+  let description = [{
+    Entries for GPUs have a name of their own, `@gpu.prefill`; in the package both are `prefill`.
+
+    Example: `sched.func @gpu.head for gpu max_tokens(1) { ... }`
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$max_tokens,
+                       DefaultValuedAttr<Sched_DeviceAttr, "::sinter::sched::Device::cpu">:$device);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$sym_name `max_tokens` `(` $max_tokens `)` attr-dict-with-keyword $body";
+  let assemblyFormat = "$sym_name (`for` $device^)? `max_tokens` `(` $max_tokens `)` attr-dict-with-keyword $body";
 }
 
 //===-- Inside entries -------------------------------------------------------------------------------------------===//

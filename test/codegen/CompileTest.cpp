@@ -4,6 +4,7 @@
 #include "KernelHarness.h"
 
 #include "dialects/sched/Sched.h"
+#include "runtime/package_generated.h"
 
 #include "mlir/Parser/Parser.h"
 #include "llvm/Object/ELFObjectFile.h"
@@ -19,6 +20,10 @@ sched.kernel @rows #kern.rows<width = 96, norm = <kind = rms, epsilon = 1.0e-5 :
 sched.kernel @prefill #kern.linear<rows = 96, columns = 96, format = "q4", glu = gelu>
 sched.kernel @decode #kern.linear<rows = 96, columns = 96, format = "q4", fused_rows = true, single = true>
 )";
+constexpr const char *kGpuKernels = R"(
+sched.kernel @rows #kern.rows<width = 96, norm = <kind = rms, epsilon = 1.0e-5 : f32>, quantize = "q4">
+sched.kernel @prefill #kern.linear<rows = 96, columns = 96, format = "q4", glu = gelu, tokens_per_unit = 8>
+)";
 
 class CompileTest : public testing::TestWithParam<const Target *> {
 protected:
@@ -28,6 +33,8 @@ protected:
         mlir::parseSourceString<mlir::ModuleOp>(text, mlir::ParserConfig(&context));
     return compileKernels(*module, *GetParam());
   }
+  // Those that a target of this kind is asked for.
+  static const char *kernels() { return GetParam()->isGpu() ? kGpuKernels : kKernels; }
   std::string errorOf(const std::string &spec) {
     llvm::Expected<CompiledKernels> compiled = compile("sched.kernel @k " + spec);
     return compiled ? "no error" : llvm::toString(compiled.takeError());
@@ -35,7 +42,10 @@ protected:
   mlir::MLIRContext context;
 };
 
-TEST_P(CompileTest, ImageIsOneSegmentAtItsFileOffsets) {
+class ElfTest : public CompileTest {};
+class SpirvTest : public CompileTest {};
+
+TEST_P(ElfTest, ImageIsOneSegmentAtItsFileOffsets) {
   llvm::Expected<CompiledKernels> compiled = compile(kKernels);
   ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
   llvm::StringRef bytes(reinterpret_cast<const char *>(compiled->image.data()), compiled->image.size());
@@ -58,7 +68,7 @@ TEST_P(CompileTest, ImageIsOneSegmentAtItsFileOffsets) {
   }
 }
 
-TEST_P(CompileTest, ReportsScratchAndStackPerKernel) {
+TEST_P(ElfTest, ReportsScratchAndStackPerKernel) {
   llvm::Expected<CompiledKernels> compiled = compile(kKernels);
   ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
   ASSERT_EQ(compiled->scratchBytes.size(), 3u);
@@ -71,7 +81,7 @@ TEST_P(CompileTest, ReportsScratchAndStackPerKernel) {
 
 TEST_P(CompileTest, SameBytesEveryTimeAndOnAnyThread) {
   mlir::OwningOpRef<mlir::ModuleOp> module =
-      mlir::parseSourceString<mlir::ModuleOp>(kKernels, mlir::ParserConfig(&context));
+      mlir::parseSourceString<mlir::ModuleOp>(kernels(), mlir::ParserConfig(&context));
   std::vector<uint8_t> images[3];
   auto compileInto = [&](std::vector<uint8_t> &image) {
     image = llvm::cantFail(compileKernels(*module, *GetParam())).image;
@@ -93,17 +103,51 @@ TEST_P(CompileTest, RejectsSpecsWithReasons) {
       target + "norm needs fused_rows where the input is quantized");
 }
 
-INSTANTIATE_TEST_SUITE_P(All, CompileTest, testing::ValuesIn([] {
-                           std::vector<const Target *> all;
-                           for (const Target &target : targets())
-                             all.push_back(&target);
-                           return all;
-                         }()),
-                         [](const testing::TestParamInfo<const Target *> &info) {
-                           std::string name = info.param->name.str();
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+// What GPUs cannot do yet, or never will, is said before anything is lowered.
+TEST_P(SpirvTest, RejectsWhatIsForCpus) {
+  std::string start = "target vulkan: kernel 'k' cannot be built: kernel 'k': ";
+  EXPECT_EQ(errorOf("#kern.linear<rows = 8, columns = 8, format = \"q8\", fused_rows = true, single = true>"),
+            start + "fused_rows of a quantized product is for CPUs, on a GPU rows are quantized by a kernel of their own");
+  EXPECT_EQ(errorOf("#kern.attention<heads = 1, kv_heads = 1, head_dim = 32, scale = 1.0 : f32, window = 0, element = i8, "
+                    "capacity = 32, tokens_per_unit = 1>"),
+            start + "caches of 8 bits are for CPUs so far, GPUs take f16 and f32 (--kv f16)");
+}
+
+// A module per kernel, one after the other, and what a device must have for each.
+TEST_P(SpirvTest, DescribesModules) {
+  llvm::Expected<CompiledKernels> compiled = compile(kGpuKernels);
+  ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
+  ASSERT_EQ(compiled->modules.size(), 2u);
+  const GpuModule &rows = compiled->modules[0], &product = compiled->modules[1];
+  EXPECT_EQ(rows.offset, 0u);
+  EXPECT_EQ(product.offset, rows.size);
+  EXPECT_EQ(product.offset + product.size, compiled->image.size());
+  EXPECT_EQ(rows.workgroup, 32u);
+  EXPECT_EQ(product.workgroup, 32u);
+  EXPECT_EQ(rows.features, uint64_t(package::GpuFeature::storage_8bit)) << "it stores codes";
+  EXPECT_EQ(product.features, uint64_t(package::GpuFeature::storage_16bit)) << "it loads scales";
+  // in, weight; codes, scales, sums: all with one type. The weights of a product are codes and scales.
+  EXPECT_EQ(rows.slots, (std::vector<uint8_t>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(product.slots, (std::vector<uint8_t>{0, 1, 2, 3, 3, 4}));
+  EXPECT_EQ(product.workgroupBytes, 8u * 32 * 4) << "gates of eight tokens";
+}
+
+auto targetsThat(bool areGpus) {
+  std::vector<const Target *> chosen;
+  for (const Target &target : targets())
+    if (target.isGpu() == areGpus)
+      chosen.push_back(&target);
+  return testing::ValuesIn(chosen);
+}
+std::string nameOf(const testing::TestParamInfo<const Target *> &info) {
+  std::string name = info.param->name.str();
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+INSTANTIATE_TEST_SUITE_P(Cpus, CompileTest, targetsThat(false), nameOf);
+INSTANTIATE_TEST_SUITE_P(Gpus, CompileTest, targetsThat(true), nameOf);
+INSTANTIATE_TEST_SUITE_P(Cpus, ElfTest, targetsThat(false), nameOf);
+INSTANTIATE_TEST_SUITE_P(Gpus, SpirvTest, targetsThat(true), nameOf);
 
 std::vector<std::string> parsed(llvm::StringRef text) {
   std::vector<const Target *> chosen;
@@ -125,7 +169,7 @@ TEST(TargetTest, NamesSelectFromTheTable) {
   EXPECT_EQ(parsed("native").size(), 1u);
   EXPECT_EQ(parsed("z80"),
             std::vector<std::string>{
-                "unknown target 'z80', expected all, native, or x86-64, x86-64-avx2, x86-64-avx512vnni"});
+                "unknown target 'z80', expected all, native, or x86-64, x86-64-avx2, x86-64-avx512vnni, vulkan"});
   EXPECT_EQ(parsed("").size(), 1u);
 }
 

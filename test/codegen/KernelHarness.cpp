@@ -4,12 +4,14 @@
 #include "KernelHarness.h"
 
 #include "dialects/sched/Sched.h"
+#include "test/codegen/VulkanKernel.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 #include "gtest/gtest.h"
 
 #include <cmath>
+#include <map>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -24,7 +26,27 @@ std::vector<const Target *> runnableTargets() {
   for (const Target &target : targets())
     if (!native.empty() && target.triple == native[0]->triple && target.priority <= native[0]->priority)
       runnable.push_back(&target);
+  for (const Target &target : targets())
+    if (target.isGpu() && target.name == "vulkan" && hasVulkan())
+      runnable.push_back(&target);
   return runnable;
+}
+
+static std::map<const void *, size_t> &guardedSizes() {
+  static std::map<const void *, size_t> sizes;
+  return sizes;
+}
+
+size_t GuardedBytes::sizeAt(const void *data) {
+  auto found = guardedSizes().upper_bound(data);
+  if (found == guardedSizes().begin()) {
+    ADD_FAILURE() << "a binding is in no Buffer";
+    return 0;
+  }
+  --found;
+  size_t offset = static_cast<const uint8_t *>(data) - static_cast<const uint8_t *>(found->first);
+  EXPECT_LE(offset, found->second) << "a binding is in no Buffer";
+  return offset <= found->second ? found->second - offset : 0;
 }
 
 GuardedBytes::GuardedBytes(size_t size) {
@@ -36,11 +58,14 @@ GuardedBytes::GuardedBytes(size_t size) {
     abort();
   mprotect(static_cast<uint8_t *>(pages) + usable, page, PROT_NONE);
   start = static_cast<uint8_t *>(pages) + (usable - size) / 64 * 64;
+  guardedSizes()[start] = size;
 }
 
 GuardedBytes::~GuardedBytes() {
-  if (pages)
-    munmap(pages, mapped);
+  if (!pages)
+    return;
+  guardedSizes().erase(start);
+  munmap(pages, mapped);
 }
 
 static mlir::OwningOpRef<mlir::ModuleOp> parseSpec(mlir::MLIRContext &context, const std::string &spec) {
@@ -72,6 +97,8 @@ void CompiledKernel::load(llvm::Expected<CompiledKernels> compiled) {
     return;
   }
   kernels = std::move(*compiled);
+  if (kernels.target->isGpu())
+    return;
   mapped = mmap(nullptr, kernels.image.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED)
     abort();
@@ -86,6 +113,12 @@ CompiledKernel::~CompiledKernel() {
 
 void CompiledKernel::run(const std::vector<void *> &bindings, uint32_t units, sinter_kernel_scalars scalars,
                          uint32_t parts) const {
+  if (!kernels.modules.empty()) {
+    std::vector<BoundBytes> bytes;
+    for (void *binding : bindings)
+      bytes.push_back({binding, GuardedBytes::sizeAt(binding)});
+    return runOnVulkan(kernels, bytes, units, scalars);
+  }
   ASSERT_NE(mapped, nullptr) << "the kernel did not compile";
   sinter_kernel kernel = reinterpret_cast<sinter_kernel>(static_cast<uint8_t *>(mapped) + kernels.entries[0]);
   sinter_kernel_args args = {bindings.data(), &scalars};

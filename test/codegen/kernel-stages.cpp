@@ -1,6 +1,6 @@
 // Prints the kernels of an MLIR file at a stage of their lowering, for the lit tests of this folder:
 //
-//   kernel-stages FILE --target x86-64-avx2 --stage kern|llvm|assembly
+//   kernel-stages FILE --target x86-64-avx2 --stage kern|llvm|assembly|spirv
 
 #include "codegen/Codegen.h"
 #include "dialects/sched/Sched.h"
@@ -17,7 +17,8 @@ int main(int argc, char **argv) {
   cl::opt<sinter::KernelStage> stage("stage", cl::desc("what to print"), cl::init(sinter::KernelStage::assembly),
                                      cl::values(clEnumValN(sinter::KernelStage::kern, "kern", "builders' output"),
                                                 clEnumValN(sinter::KernelStage::llvm, "llvm", "optimized LLVM IR"),
-                                                clEnumValN(sinter::KernelStage::assembly, "assembly", "assembly")));
+                                                clEnumValN(sinter::KernelStage::assembly, "assembly", "assembly"),
+                                                clEnumValN(sinter::KernelStage::spirv, "spirv", "SPIR-V dialect")));
   cl::ParseCommandLineOptions(argc, argv, "Prints kernels at a stage of their lowering\n");
 
   mlir::DialectRegistry registry;

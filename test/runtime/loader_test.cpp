@@ -188,7 +188,7 @@ TEST(Loader, EveryFieldIsChecked) {
        [](FakePackage &p) { p.manifest.codes[0]->range = std::make_unique<Range>(0, 1 << 30); }},
       {"code for 'x86-64' has 5 entries, 6 scratch sizes and 6 stack sizes for 6 kernels",
        [](FakePackage &p) { p.manifest.codes[0]->entries.pop_back(); }},
-      {"kernel 'attend' starts at byte 18446744073709551615",
+      {"kernel 'attend', which entry 'prefill' uses, is not in the code for 'x86-64'",
        [](FakePackage &p) { p.manifest.codes[0]->entries[2] = huge; }},
       {"a vocabulary of 0", [](FakePackage &p) { p.manifest.model->vocab = 0; }},
       {"a context of 0 tokens", [](FakePackage &p) { p.manifest.context = 0; }},

@@ -1,0 +1,86 @@
+/* A libvulkan that fails on demand. FAKE_VULKAN says how; everything else is the system's library, which REAL_VULKAN names.
+ *
+ *   no-driver     there is no driver: creating an instance fails
+ *   no-16-bit     devices lack 16-bit storage
+ *   no-memory     allocating more than a few kilobytes fails
+ *   lost          the device is lost at the eighth submission
+ */
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vulkan/vulkan_core.h>
+
+static PFN_vkGetInstanceProcAddr instance_functions;
+static PFN_vkGetDeviceProcAddr device_functions;
+static PFN_vkGetPhysicalDeviceFeatures2 features;
+static PFN_vkAllocateMemory allocate;
+static PFN_vkQueueSubmit submit;
+
+static int fails(const char *how) {
+  const char *wanted = getenv("FAKE_VULKAN");
+  return wanted && strcmp(wanted, how) == 0;
+}
+
+static VkResult create_instance(const VkInstanceCreateInfo *info, const VkAllocationCallbacks *callbacks,
+                                VkInstance *instance) {
+  if (fails("no-driver"))
+    return VK_ERROR_INCOMPATIBLE_DRIVER;
+  return ((PFN_vkCreateInstance)instance_functions(NULL, "vkCreateInstance"))(info, callbacks, instance);
+}
+
+static void get_features(VkPhysicalDevice device, VkPhysicalDeviceFeatures2 *result) {
+  features(device, result);
+  for (VkBaseOutStructure *part = result->pNext; part; part = part->pNext)
+    if (fails("no-16-bit") && part->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES)
+      ((VkPhysicalDevice16BitStorageFeatures *)part)->storageBuffer16BitAccess = VK_FALSE;
+}
+
+static VkResult allocate_memory(VkDevice device, const VkMemoryAllocateInfo *info, const VkAllocationCallbacks *callbacks,
+                                VkDeviceMemory *memory) {
+  if (fails("no-memory") && info->allocationSize > 65536)
+    return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+  return allocate(device, info, callbacks, memory);
+}
+
+static VkResult queue_submit(VkQueue queue, uint32_t count, const VkSubmitInfo *infos, VkFence fence) {
+  static int submissions;
+  if (fails("lost") && ++submissions >= 8)
+    return VK_ERROR_DEVICE_LOST;
+  return submit(queue, count, infos, fence);
+}
+
+static PFN_vkVoidFunction find_device_function(VkDevice device, const char *name) {
+  PFN_vkVoidFunction found = device_functions(device, name);
+  if (strcmp(name, "vkAllocateMemory") == 0) {
+    allocate = (PFN_vkAllocateMemory)found;
+    return (PFN_vkVoidFunction)allocate_memory;
+  }
+  if (strcmp(name, "vkQueueSubmit") == 0) {
+    submit = (PFN_vkQueueSubmit)found;
+    return (PFN_vkVoidFunction)queue_submit;
+  }
+  return found;
+}
+
+__attribute__((visibility("default"))) PFN_vkVoidFunction vkGetInstanceProcAddr(VkInstance instance, const char *name) {
+  if (!instance_functions) {
+    void *library = dlopen(getenv("REAL_VULKAN"), RTLD_NOW | RTLD_LOCAL);
+    if (library)
+      instance_functions = (PFN_vkGetInstanceProcAddr)dlsym(library, "vkGetInstanceProcAddr");
+    if (!instance_functions)
+      return NULL;
+  }
+  PFN_vkVoidFunction found = instance_functions(instance, name);
+  if (strcmp(name, "vkCreateInstance") == 0)
+    return (PFN_vkVoidFunction)create_instance;
+  if (strcmp(name, "vkGetPhysicalDeviceFeatures2") == 0) {
+    features = (PFN_vkGetPhysicalDeviceFeatures2)found;
+    return (PFN_vkVoidFunction)get_features;
+  }
+  if (strcmp(name, "vkGetDeviceProcAddr") == 0) {
+    device_functions = (PFN_vkGetDeviceProcAddr)found;
+    return (PFN_vkVoidFunction)find_device_function;
+  }
+  return found;
+}

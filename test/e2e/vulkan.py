@@ -1,0 +1,151 @@
+"""Packages with code for GPUs, on the first Vulkan device of this machine (in tests: Mesa's lavapipe): the same text as on the
+CPU, the same bits each time, and clear errors where a driver, a feature or memory is missing or the device goes away."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import harness
+
+KL_BOUNDS = {"q8": 6e-3, "q4": 2e-2}  # between devices, the same codes on both: far below what the formats cost
+MODELS = ["tales", "stories15M", "minimind2-small"]
+
+
+def fat(name, format):
+    return harness.package(harness.model(name), "--quantize", format, "--target", "native,vulkan", "--context", 128)
+
+
+class Vulkan(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        devices = harness.sinter_json("devices")["devices"]
+        if not devices:
+            raise unittest.SkipTest("this machine has no Vulkan device")
+
+    def run_on(self, device, package, *options):
+        return harness.sinter_json("run", package, "--device", device, "--prompt-ids", "1,40,7,9,20", "--temperature", 0,
+                                   "--ignore-eos", "--max-tokens", 16, *options)
+
+    def test_greedy_ids_in_f32(self):
+        for name in MODELS:
+            with self.subTest(model=name):
+                package = fat(name, "f32")
+                cpu, gpu = self.run_on("cpu", package), self.run_on("vulkan", package)
+                self.assertEqual(gpu["tokens"], cpu["tokens"])
+                self.assertEqual((gpu["isa"], gpu["device"], cpu["device"]), ("vulkan", "vulkan", "cpu"))
+
+    def test_divergence_of_quantized_models(self):
+        # A text of the tokenizer's own; 40 tokens are some prefill and many heads.
+        for name in MODELS:
+            for format, bound in KL_BOUNDS.items():
+                with self.subTest(model=name, format=format), tempfile.NamedTemporaryFile("w", suffix=".txt") as text:
+                    text.write("Once upon a time there was a girl who had a dog. They went to the sea and found a shell.")
+                    text.flush()
+                    package = fat(name, format)
+                    result = harness.sinter_json("eval", package, "--text", text.name, "--device", "vulkan", "--against", package)
+                    self.assertLessEqual(result["kl"], bound)
+
+    def test_same_bits_each_time_and_sampling_reads_logits(self):
+        package = fat("tales", "q8")
+        with tempfile.TemporaryDirectory() as folder:
+            logits = []
+            for i in range(2):
+                self.run_on("vulkan", package, "--logits", f"{folder}/{i}")
+                logits.append(pathlib.Path(folder, str(i)).read_bytes())
+            self.assertEqual(logits[0], logits[1])
+            self.assertTrue(any(logits[0]))
+        sampled = [harness.sinter_json("run", package, "--device", device, "--prompt-ids", "1,40,7", "--temperature", 0.8,
+                                       "--seed", 5, "--max-tokens", 8, "--ignore-eos")["tokens"] for device in ("vulkan", "vulkan:0")]
+        self.assertEqual(sampled[0], sampled[1])
+
+    def test_modules_are_valid(self):
+        if not shutil.which("spirv-val"):
+            self.skipTest("spirv-val is not here (Debian: spirv-tools)")
+        package = fat("tales", "q4")
+        row = next(row for row in harness.sinter_json("inspect", package)["targets"] if row["target"] == "vulkan")
+        code = package.read_bytes()[row["offset"]:row["offset"] + row["bytes"]]
+        self.assertGreater(len(row["modules"]), 10)
+        for module in row["modules"]:
+            done = subprocess.run(["spirv-val", "--target-env", "vulkan1.1", "-"], capture_output=True,
+                                  input=code[module["offset"]:module["offset"] + module["bytes"]])
+            self.assertEqual((done.returncode, done.stderr), (0, b""), module["kernel"])
+
+
+class Failures(unittest.TestCase):
+    """What is said where something is missing. The CPU always remains."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.package = fat("tales", "q8")
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+
+    def run_with(self, device, package=None, **environment):
+        return harness.run(harness.SINTER, "run", package or self.package, "--device", device, "--prompt-ids", "1,40,7",
+                           "--temperature", 0, "--max-tokens", 12, "--ignore-eos", check=False,
+                           env={**os.environ, **environment})
+
+    def fake(self, how):
+        real = next((str(path) for path in pathlib.Path("/usr/lib").glob("*/libvulkan.so.1")), "libvulkan.so.1")
+        return {"LD_LIBRARY_PATH": str(harness.BUILD / "fake_vulkan"), "FAKE_VULKAN": how, "REAL_VULKAN": real}
+
+    def fails(self, done, *parts):
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        for part in parts:
+            self.assertIn(part, done.stderr)
+
+    def test_no_library(self):
+        for name in ("libvulkan.so.1", "libvulkan.so"):
+            pathlib.Path(self.folder.name, name).write_bytes(b"")
+        self.fails(self.run_with("vulkan", LD_LIBRARY_PATH=self.folder.name), "there is no libvulkan.so.1 on this machine")
+
+    def test_no_driver(self):
+        self.fails(self.run_with("vulkan", **self.fake("no-driver")), "no usable driver", "incompatible driver")
+
+    def test_no_feature(self):
+        self.fails(self.run_with("vulkan", **self.fake("no-16-bit")), "lacks 16-bit storage")
+
+    def test_no_memory(self):
+        self.fails(self.run_with("vulkan", **self.fake("no-memory")), "out of memory", "the weights")
+
+    def test_device_lost(self):
+        self.fails(self.run_with("vulkan", **self.fake("lost")), "running a step: device lost")
+
+    def test_no_code_for_the_device(self):
+        package = harness.package(harness.model("tales"), "--quantize", "q8", "--target", "native")
+        self.fails(self.run_with("vulkan", package), "no code for vulkan", "the package has")
+        package = harness.package(harness.model("tales"), "--quantize", "q8", "--target", "vulkan")
+        self.fails(self.run_with("cpu", package), "no code that this cpu can run; the package has vulkan")
+
+    def test_no_such_device(self):
+        self.fails(self.run_with("vulkan:99"), "device 99 was asked for")
+        self.fails(self.run_with("vulkan:x"), "'x' in device 'vulkan:x' is not the number of a device")
+        self.fails(self.run_with("toaster"), "there is no device 'toaster', expected cpu, auto, vulkan")
+
+    def test_auto_falls_back_and_says_so(self):
+        expected = self.run_with("cpu")
+        for environment in ({}, self.fake("no-driver")):
+            done = self.run_with("auto", **environment)
+            self.assertEqual((done.returncode, done.stdout), (0, expected.stdout))
+            self.assertIn("sinter: using the cpu: ", done.stderr)
+
+    def test_devices_without_a_driver(self):
+        done = harness.run(harness.SINTER, "devices", env={**os.environ, **self.fake("no-driver")})
+        self.assertIn("no usable driver", done.stdout)
+        done = harness.run(harness.SINTER, "devices", "--json", env={**os.environ, **self.fake("no-driver")})
+        self.assertEqual(json.loads(done.stdout), {"devices": []})
+
+    def test_8_bit_caches_are_refused(self):
+        done = harness.sinterc(harness.model("tales"), "-o", self.folder.name + "/x.sinter", "--target", "vulkan", "--kv", "q8",
+                               check=False)
+        self.fails(done, "caches of 8 bits are for CPUs so far")
+        self.assertFalse(os.path.exists(self.folder.name + "/x.sinter"))
+
+
+if __name__ == "__main__":
+    harness.main()
