@@ -104,7 +104,7 @@ struct FullCase {
 };
 
 class Encoder : public TargetCase {};
-SINTER_FOR_TARGETS(Encoder);
+SINTER_FOR_CPUS(Encoder);
 
 TEST_P(Encoder, FullAttention) {
   for (const FullShape &shape : kShapes) {
