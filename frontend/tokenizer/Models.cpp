@@ -126,8 +126,13 @@ void readUnigram(const JsonNode &model, TokenModel &unigram) {
     unigram.scores.push_back(pair[1].get<double>());
   }
   const JsonNode unknown = model["unk_id"];
-  if (!unknown.isNull())
-    unigram.unknown = unknown.integer(0, static_cast<int64_t>(list.size()) - 1);
+  if (unknown.isNull())
+    return;
+  unigram.unknown = unknown.integer(0, static_cast<int64_t>(list.size()) - 1);
+  const std::string text = list[unigram.unknown][0].get<std::string>();
+  if (unigram.ids[text] != static_cast<uint32_t>(unigram.unknown))
+    unknown.fail("token " + std::to_string(unigram.unknown) + ", '" + text + "', comes again as token " +
+                 std::to_string(unigram.ids[text]));
 }
 
 } // namespace

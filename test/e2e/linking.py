@@ -71,7 +71,7 @@ class Linking(unittest.TestCase):
         program = self.make("options", "--output-kind", "exe")
         options = lambda text: set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text.split("Examples:")[0]))
         self.assertEqual(options(harness.run(program, "--help").stdout) - {"--version"},
-                         options(harness.sinter("run", "--help").stdout))
+                         options(harness.sinter("run", "--help").stdout) - {"--device"})
         for arguments, message in (
                 (["--max-tokens", "x"], "--max-tokens: expected a whole number from 0 to 4294967295, found 'x'"),
                 (["--max-tokens"], "--max-tokens needs a value: N"), (["--threads", "0"], "--threads: expected a whole"),
@@ -91,7 +91,7 @@ class Linking(unittest.TestCase):
         program = self.build("embedded", EXAMPLES / "embedded-c" / "main.c", library, "-s", "-Wl,--gc-sections")
         weights = harness.sinter_json("inspect", self.package)["parts"]["weights"]
         print(f"static example: {os.path.getsize(program) - weights:,} bytes beyond its weights")
-        self.assertLessEqual(os.path.getsize(program) - weights, 400 * 1024)
+        self.assertLessEqual(os.path.getsize(program) - weights, 420 * 1024)  # of which three x86-64 levels of code are 250 KB
         self.assertFalse(names("-D", program) & {"malloc", "calloc", "realloc", "free", "_Znwm", "posix_memalign"})
         self.assertEqual(harness.run(program).stdout, self.text)
         cpp = self.build("embedded-cpp", "-std=c++17", EXAMPLES / "embedded-cpp" / "main.cpp", library, "-lstdc++")

@@ -104,7 +104,7 @@ TEST(EncoderConfig, Errors) {
             "m/config.json: hidden_act: found 'mish', expected one of gelu, gelu_new, gelu_pytorch_tanh, relu, silu, "
             "swish, tanh");
   EXPECT_EQ(errorWith("max_position_embeddings", 1),
-            "m/config.json: max_position_embeddings: expected a number from 2 to 1048576, found 1");
+            "m/config.json: max_position_embeddings: expected an integer from 2 to 1048576, found 1");
 }
 
 json module(const char *type, const char *path) {
@@ -120,14 +120,15 @@ std::string errorOfModules(const json &modules) {
 TEST(EncoderConfig, ModulesErrors) {
   const json transformer = module("Transformer", "");
   EXPECT_EQ(errorOfModules(json::object()), "m/modules.json: expected a list of modules, found an object");
-  EXPECT_EQ(errorOfModules({module("Pooling", "1_Pooling")}),
+  EXPECT_EQ(errorOfModules(json::array({module("Pooling", "1_Pooling")})),
             "m/modules.json: module 0: type: found 'sentence_transformers.models.Pooling' in this place; expected a "
             "Transformer, a Pooling, then Dense and at the end Normalize");
-  EXPECT_EQ(errorOfModules({module("Transformer", "0_Transformer")}),
+  EXPECT_EQ(errorOfModules(json::array({module("Transformer", "0_Transformer")})),
             "m/modules.json: module 0: path: expected the encoder in the directory itself, found it in '0_Transformer'");
   EXPECT_EQ(errorOfModules({transformer, module("Pooling", "../other")}),
             "m/modules.json: module 1: path: expected the name of a folder, found '../other'");
-  EXPECT_EQ(errorOfModules({transformer, module("Pooling", "absent")}).substr(0, 30), "m/absent/config.json: No such ");
+  EXPECT_EQ(errorOfModules({transformer, module("Pooling", "absent")}).substr(0, 38),
+            "m/absent/config.json: cannot be opened");
 }
 
 } // namespace
