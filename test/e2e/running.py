@@ -191,10 +191,8 @@ class Running(unittest.TestCase):
                                              ("int8", 2 * products[True], "int8_gigaoperations_per_second"),
                                              ("float", 2 * products[False], "float_gigaoperations_per_second")):
                     self.assertAlmostEqual(told[f"{phase}_share_of_{share}"], rate * amount * 1e-9 / limits[limit])
-                self.assertLess(told[phase + "_share_of_int8"], 1)
             peaks[isa] = limits["int8_gigaoperations_per_second"]
-        if len(peaks) > 1:
-            self.assertEqual(min(peaks, key=peaks.get), "x86-64")
+        self.assertEqual(len(set(peaks.values())), len(peaks))
         self.assertRegex(harness.sinter("bench", self.package, "--repeat", 1, "--limits").stdout,
                          r"(?m)^machine +read .* GB/s, int8 .* GOPS, float .* GOPS\n"
                          r"prefill +uses .*% of read, .*% of int8, .*% of float$")
