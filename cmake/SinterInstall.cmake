@@ -56,7 +56,7 @@ if(PROJECT_IS_TOP_LEVEL)
     set(CPACK_COMPONENT_COMPILER_DESCRIPTION "Compiles transformers for the sinter runtime")
     set(CPACK_DEBIAN_COMPILER_PACKAGE_NAME sinterc)
     set(CPACK_DEBIAN_COMPILER_PACKAGE_DEPENDS
-      "sinter (= ${PROJECT_VERSION}), libc6, libstdc++6, libllvm22, libmlir-22, zlib1g, libzstd1")
+      "sinter (= ${PROJECT_VERSION}), libc6, libstdc++6, libllvm22, libmlir-22, libspirv-cross-c-shared0, zlib1g, libzstd1")
   endif()
   include(CPack)
 endif()

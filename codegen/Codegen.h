@@ -11,7 +11,7 @@
 
 namespace sinter {
 
-// One kernel as a SPIR-V module in the image of a target for GPUs. The runtime's names are in GpuKernel of
+// One kernel as a module, in SPIR-V or as text for Metal, in the image of a target for GPUs. The runtime's names are in GpuKernel of
 // runtime/package.fbs.
 struct GpuModule {
   uint64_t offset = 0, size = 0;
@@ -22,7 +22,7 @@ struct GpuModule {
 };
 
 // The kernels of a module for one target: an ELF image without relocations and imports, whose file offsets are its
-// addresses; or, for GPUs, SPIR-V modules one after another.
+// addresses; or, for GPUs, modules one after another.
 struct CompiledKernels {
   const Target *target;
   std::vector<uint8_t> image;
@@ -35,7 +35,7 @@ struct CompiledKernels {
 
 llvm::Expected<CompiledKernels> compileKernels(mlir::ModuleOp module, const Target &target);
 
-enum class KernelStage { kern, llvm, assembly, spirv };
+enum class KernelStage { kern, llvm, assembly, spirv, metal };
 // Prints the kernels of a module at a stage of their lowering for one target.
 llvm::Error printKernels(mlir::ModuleOp module, const Target &target, KernelStage stage, llvm::raw_ostream &out);
 

@@ -1,5 +1,5 @@
 // Compiles kernels for one target: builders make functions, the lowering makes LLVM dialect of them, LLVM an object
-// file, LLD an image; or, for GPUs, SPIR-V modules. Everything happens in an MLIR context of its own, into which specs travel as text, so that
+// file, LLD an image; or, for GPUs, SPIR-V modules, which become texts for Metal. Everything happens in an MLIR context of its own, into which specs travel as text, so that
 // targets can be compiled on several threads at once and the caller's context needs no other dialects.
 
 #include "codegen/KernelCompiler.h"
@@ -7,6 +7,7 @@
 #include "codegen/EmitObject.h"
 #include "codegen/LinkImage.h"
 #include "codegen/Lowering.h"
+#include "codegen/gpu/EmitMsl.h"
 #include "codegen/gpu/EmitSpirv.h"
 #include "codegen/gpu/GpuLowering.h"
 #include "codegen/kernels/Kernels.h"
@@ -120,9 +121,9 @@ llvm::Error KernelCompiler::lower() {
   return failed(passes.run(*module)) ? failure("the kernels do not lower") : llvm::Error::success();
 }
 
-llvm::Expected<CompiledKernels> KernelCompiler::compile() { return target.isGpu() ? compileSpirv() : compileElf(); }
+llvm::Expected<CompiledKernels> KernelCompiler::compile() { return target.isGpu() ? compileForGpu() : compileElf(); }
 
-llvm::Expected<CompiledKernels> KernelCompiler::compileSpirv() {
+llvm::Expected<CompiledKernels> KernelCompiler::compileForGpu() {
   if (llvm::Error error = simplify())
     return std::move(error);
   if (llvm::Error error = lower())
@@ -134,6 +135,9 @@ llvm::Expected<CompiledKernels> KernelCompiler::compileSpirv() {
     return failure("the kernels do not serialize");
   for (const std::string &name : names)
     result.modules.push_back(name.empty() ? GpuModule() : modules.lookup(name));
+  if (target.code == CodeKind::msl)
+    if (llvm::Error error = translateToMsl(result, names))
+      return std::move(error);
   return result;
 }
 
@@ -171,6 +175,14 @@ llvm::Expected<CompiledKernels> KernelCompiler::compileElf() {
   return result;
 }
 
+llvm::Error KernelCompiler::printTexts(llvm::raw_ostream &out) {
+  llvm::Expected<CompiledKernels> compiled = compile();
+  if (!compiled)
+    return compiled.takeError();
+  out << llvm::StringRef(reinterpret_cast<const char *>(compiled->image.data()), compiled->image.size());
+  return llvm::Error::success();
+}
+
 llvm::Error KernelCompiler::print(KernelStage stage, llvm::raw_ostream &out) {
   if (llvm::Error error = simplify())
     return error;
@@ -178,8 +190,12 @@ llvm::Error KernelCompiler::print(KernelStage stage, llvm::raw_ostream &out) {
     module->print(out);
     return llvm::Error::success();
   }
+  if (stage == KernelStage::metal && target.code == CodeKind::msl)
+    return printTexts(out);
   if ((stage == KernelStage::spirv) != target.isGpu())
-    return failure(target.isGpu() ? "its kernels go through no LLVM, ask for spirv" : "it has no SPIR-V, ask for llvm or asm");
+    return failure(target.code == CodeKind::msl   ? "its kernels go through no LLVM, ask for spirv or metal"
+                   : target.code == CodeKind::elf ? "it has no SPIR-V, ask for llvm or asm"
+                                                  : "its kernels go through no LLVM, ask for spirv");
   if (llvm::Error error = lower())
     return error;
   if (stage == KernelStage::spirv) {

@@ -33,7 +33,8 @@ private:
   llvm::Error simplify();
   llvm::Error lower();
   llvm::Expected<CompiledKernels> compileElf();
-  llvm::Expected<CompiledKernels> compileSpirv();
+  llvm::Expected<CompiledKernels> compileForGpu();
+  llvm::Error printTexts(llvm::raw_ostream &out);
   llvm::Error failure(const llvm::Twine &what);
 
   const Target &target;

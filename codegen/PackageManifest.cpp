@@ -153,7 +153,9 @@ fb::Offset<package::Code> ManifestBuilder::code(const CompiledKernels &kernels, 
       modules.push_back(package::CreateGpuKernel(out, &bytes, module.workgroup, module.workgroupBytes, module.features,
                                                  out.CreateVector(module.slots)));
     }
-    return package::CreateCode(out, out.CreateString(kernels.target->name.str()), package::Machine::spirv, features,
+    const package::Machine machine =
+        kernels.target->code == CodeKind::msl ? package::Machine::msl : package::Machine::spirv;
+    return package::CreateCode(out, out.CreateString(kernels.target->name.str()), machine, features,
                                kernels.target->priority, &place, checksum, 0, 0, 0, out.CreateVector(modules));
   }
   fb::Offset<fb::String> target = out.CreateString(kernels.target->name.str());

@@ -149,6 +149,10 @@ sinter_status sinter::runtime::checkPackage(sinter_model *model, sinter_error *e
 
 namespace {
 
+bool isForGpu(const package::Code *code) {
+  return code->machine() == package::Machine::spirv || code->machine() == package::Machine::msl;
+}
+
 // Machine code: where kernels start, but for those that no entry for CPUs uses.
 sinter_status checkImage(const sinter_model *model, const package::Code *code, sinter_error *error) {
   const char *target = code->target()->c_str();
@@ -192,7 +196,7 @@ sinter_status checkUse(const sinter_model *model, const package::Code *code, sin
       const package::Dispatch *dispatch = entry->dispatches()->Get(i);
       const char *name = model->manifest->kernels()->Get(dispatch->kernel())->c_str();
       bool there = true;
-      if (code->machine() == package::Machine::spirv) {
+      if (isForGpu(code)) {
         const package::GpuKernel *kernel = code->gpu_kernels()->Get(dispatch->kernel());
         there = kernel->range()->size() != 0;
         for (uint32_t s = 0; s < count(kernel->slots()); ++s)
@@ -207,7 +211,7 @@ sinter_status checkUse(const sinter_model *model, const package::Code *code, sin
         return damaged(model, error, "kernel '%.40s', which entry '%.40s' uses, is not in the code for '%.32s'", name,
                        entry->name()->c_str(), code->target()->c_str());
     }
-  for (uint32_t i = 0; i < count(model->manifest->yardsticks()) && code->machine() != package::Machine::spirv; ++i)
+  for (uint32_t i = 0; i < count(model->manifest->yardsticks()) && !isForGpu(code); ++i)
     if (uint32_t kernel = model->manifest->yardsticks()->Get(i)->kernel(); code->entries()->Get(kernel) == kNoKernel)
       return damaged(model, error, "yardstick '%.40s' is not in the code for '%.32s'",
                      model->manifest->kernels()->Get(kernel)->c_str(), code->target()->c_str());
@@ -219,8 +223,7 @@ sinter_status checkUse(const sinter_model *model, const package::Code *code, sin
 sinter_status sinter::runtime::checkCode(const sinter_model *model, const package::Code *code, sinter_error *error) {
   if (sinter_status status = checkSection(model, "manifest", "the code section", code->range(), error))
     return status;
-  const bool spirv = code->machine() == package::Machine::spirv;
-  if (sinter_status status = spirv ? checkModules(model, code, error) : checkImage(model, code, error))
+  if (sinter_status status = isForGpu(code) ? checkModules(model, code, error) : checkImage(model, code, error))
     return status;
   if (sinter_status status = model->factsOnly ? SINTER_OK : checkUse(model, code, error))
     return status;

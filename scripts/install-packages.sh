@@ -7,6 +7,7 @@ build=(
   ca-certificates git cmake ninja-build ccache python3
   clang-22 lld-22 llvm-22-dev libmlir-22-dev mlir-22-tools liblld-22-dev zlib1g-dev libzstd-dev
   libflatbuffers-dev flatbuffers-compiler libeigen3-dev libcli11-dev nlohmann-json3-dev libpcre2-dev libutf8proc-dev libvulkan-dev
+  libspirv-cross-c-shared-dev
 )
 test=(llvm-22-tools libclang-rt-22-dev libgtest-dev python3-numpy binutils mesa-vulkan-drivers libvulkan1 spirv-tools pkgconf)
 

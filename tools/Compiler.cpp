@@ -209,6 +209,7 @@ static llvm::Error printStage(Compilation &c, llvm::raw_ostream &out) {
   KernelStage kernelStage = stage == "kern"   ? KernelStage::kern
                             : stage == "llvm"  ? KernelStage::llvm
                             : stage == "spirv" ? KernelStage::spirv
+                            : stage == "metal" ? KernelStage::metal
                                                : KernelStage::assembly;
   return printKernels(*c.model.module, *c.targets.back(), kernelStage, out);
 }

@@ -18,7 +18,7 @@ struct CompileOptions {
   std::string embedFormat;   // of embeddings and head; empty: what goes with `format`
   std::string targets = "all";
   std::string cacheElement; // "f32", "f16", "q8"; empty: what goes with `format`
-  std::string emit;         // "tx", "sched", "kern", "llvm", "asm", "spirv"; empty: a package
+  std::string emit;         // "tx", "sched", "kern", "llvm", "asm", "spirv", "metal"; empty: a package
   std::string printAfter;   // name of a pass
   int64_t context = 0;      // 0: what the model was trained for, at most 4096
   int64_t prefillTokens = 256;

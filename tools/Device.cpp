@@ -2,6 +2,7 @@
 
 #include "tools/Device.h"
 
+#include "runtime/gpu/sinter_metal.h"
 #include "runtime/gpu/sinter_vulkan.h"
 #include "tools/CommandLine.h"
 #include "tools/Commands.h"
@@ -13,8 +14,15 @@ namespace sinter {
 
 static constexpr uint32_t kMostDevices = 16;
 
-// Every backend that is built in.
-static std::vector<const sinter_device_backend *> backends() { return {sinter_vulkan()}; }
+// Every backend that is built in, the one to prefer first.
+static std::vector<const sinter_device_backend *> backends() {
+  return {
+#ifdef SINTER_METAL
+      sinter_metal(),
+#endif
+      sinter_vulkan(),
+  };
+}
 
 // False, with the reason, where the backend finds no driver.
 static bool listDevices(const sinter_device_backend *backend, std::vector<sinter_device_info> &devices, std::string &reason) {
@@ -78,7 +86,7 @@ DeviceChoice chooseDevice(const std::string &text) {
 
 CLI::Option *addDeviceOption(CLI::App *command, std::string &text) {
   return command
-      ->add_option("--device", text, "cpu, vulkan, vulkan:1 (its second device), or auto: a GPU if there is one")
+      ->add_option("--device", text, "cpu, vulkan, vulkan:1 (its second device), metal (on a Mac), or auto: a GPU if there is one")
       ->type_name("NAME")
       ->capture_default_str();
 }

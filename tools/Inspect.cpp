@@ -105,7 +105,7 @@ static Json describe(const PackageFile &file) {
     targets.push_back({{"target", code->target()->str()},
                        {"offset", code->range() ? code->range()->offset() : 0},
                        {"bytes", code->range() ? code->range()->size() : 0}});
-    if (code->machine() == package::Machine::spirv)
+    if (code->machine() == package::Machine::spirv || code->machine() == package::Machine::msl)
       targets.back()["modules"] = describeModules(manifest, *code);
   }
   for (const package::Entry *entry : *manifest.entries())

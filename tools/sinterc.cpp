@@ -149,9 +149,9 @@ int main(int argc, char **argv) {
   app.add_flag("--stats", style.stats, "sizes by format, kernels, barriers, seconds per stage, peak memory")
       ->group(looking);
   app.add_option("--emit", options.emit,
-                 "print a stage instead of a package (to -o if given); kern, llvm, asm and spirv are of the last "
-                 "target")
-      ->check(CLI::IsMember({"tx", "sched", "kern", "llvm", "asm", "spirv"}))
+                 "print a stage instead of a package (to -o if given); kern, llvm, asm, spirv and metal are of "
+                 "the last target")
+      ->check(CLI::IsMember({"tx", "sched", "kern", "llvm", "asm", "spirv", "metal"}))
       ->group(looking);
   app.add_option("--print-ir-after", options.printAfter, "print the module to standard error after this pass")
       ->type_name("PASS")

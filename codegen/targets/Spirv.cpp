@@ -14,22 +14,30 @@ namespace {
 constexpr RegisterTile kQuantized[] = {{8, 32}, {4, 32}, {1, 32}};
 constexpr RegisterTile kFloats[] = {{8, 32}, {4, 32}, {1, 32}};
 
-const Target kTargets[] = {
-    {
-        .name = "vulkan",
-        .triple = "spirv-unknown-vulkan",
-        .cpu = "",
-        .features = "",
-        .requiredFeatures = 0, // by kernel: see the manifest
-        .priority = 0,
-        .vectorBytes = 128,
-        .nativeHalf = true,
-        .quantizedTiles = kQuantized,
-        .floatTiles = kFloats,
-        .addDotPatterns = nullptr, // kern.dot is lowered with everything else that is a vector
-        .code = CodeKind::spirv,
-    },
+// All there is to a GPU; rows below differ in what its interface takes.
+constexpr Target kGpu = {
+    .name = "vulkan",
+    .triple = "spirv-unknown-vulkan",
+    .cpu = "",
+    .features = "",
+    .requiredFeatures = 0, // by kernel: see the manifest
+    .priority = 0,
+    .vectorBytes = 128,
+    .nativeHalf = true,
+    .quantizedTiles = kQuantized,
+    .floatTiles = kFloats,
+    .addDotPatterns = nullptr, // kern.dot is lowered with everything else that is a vector
+    .code = CodeKind::spirv,
 };
+
+constexpr Target metal() {
+  Target row = kGpu;
+  row.name = "metal";
+  row.code = CodeKind::msl;
+  return row;
+}
+
+const Target kTargets[] = {kGpu, metal()};
 
 } // namespace
 

@@ -17,8 +17,9 @@ struct RegisterTile {
   int outputs; // divides the 32 rows of a packed tile
 };
 
-// What a target's kernels are stored as: one ELF image that is mapped and called, or a SPIR-V module for each kernel.
-enum class CodeKind : uint8_t { elf, spirv };
+// What a target's kernels are stored as: one ELF image that is mapped and called, or, for each
+// kernel, a SPIR-V module or a text in the Metal Shading Language.
+enum class CodeKind : uint8_t { elf, spirv, msl };
 
 struct Target {
   llvm::StringRef name;      // "x86-64-avx2": in packages, --target, SINTER_ISA
@@ -37,7 +38,7 @@ struct Target {
   CodeKind code = CodeKind::elf;
 
   // Runs entries of the schedule that are made for GPUs.
-  bool isGpu() const { return code == CodeKind::spirv; }
+  bool isGpu() const { return code != CodeKind::elf; }
 };
 
 llvm::ArrayRef<Target> targets();

@@ -2,7 +2,8 @@
 
 #include "runtime/gpu/sinter_vulkan.h"
 
-#include "runtime/gpu/vulkan_sequence.h"
+#include "runtime/gpu/sequence.h"
+#include "runtime/gpu/vulkan_device.h"
 
 #include <stdlib.h>
 
@@ -24,9 +25,13 @@ static sinter_status list(sinter_device_info *infos, uint32_t capacity, uint32_t
   return status;
 }
 
+static sinter_status load(const sinter_device_program *program, uint32_t device, void **model, sinter_error *error) {
+  return gpu::loadModel(interface(), program, device, model, error);
+}
+
 static const sinter_device_backend kBackend = {
-    SINTER_API_VERSION, "vulkan",      list,        loadModel, unloadModel, sequenceBytes,
-    beginSequence,      endSequence, runSteps, greedyId,  readArena};
+    SINTER_API_VERSION, "vulkan",         list,          load,          gpu::unloadModel, gpu::sequenceBytes,
+    gpu::beginSequence, gpu::endSequence, gpu::runSteps, gpu::greedyId, gpu::readArena};
 
 } // namespace sinter::vulkan
 

@@ -1,4 +1,4 @@
-// A device that was opened for computing, and buffers on it.
+// A device that was opened for computing, buffers on it, and commands; vulkan_interface.cpp makes the table of it.
 #pragma once
 
 #include "runtime/gpu/vulkan_instance.h"
@@ -20,12 +20,7 @@ struct Buffer {
   uint64_t size;
 };
 
-// Where a buffer's memory should be.
-enum class Residence {
-  device,   // the device's own, whether or not the CPU sees it
-  upload,   // seen by the CPU, which writes
-  readback, // seen by the CPU, which reads
-};
+using gpu::Residence;
 
 // `index` counts as sinter_device_backend.list does. On failure nothing is left open.
 sinter_status openDevice(Device *device, uint32_t index, sinter_error *error);
@@ -51,5 +46,8 @@ void barrier(const Device &device, VkCommandBuffer command);
 // Submits the commands in their order and waits for the last.
 sinter_status submit(const Device &device, const Commands &commands, const VkCommandBuffer *list, uint32_t count,
                      sinter_error *error);
+
+// All of it, for runtime/gpu/model.cpp.
+const gpu::Interface &interface();
 
 } // namespace sinter::vulkan

@@ -7,7 +7,6 @@
 #include "runtime/package_generated.h"
 
 #include <dlfcn.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,35 +36,12 @@ static const char *nameOf(VkResult result) {
   }
 }
 
-sinter_status fail(sinter_error *error, sinter_status status, const char *format, ...) {
-  if (error) {
-    error->status = status;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(error->message, sizeof(error->message), format, arguments);
-    va_end(arguments);
-  }
-  return status;
-}
-
 sinter_status failed(sinter_error *error, const char *what, VkResult result) {
   bool memory = result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_HOST_MEMORY;
   sinter_status status = memory ? SINTER_ERROR_MEMORY : SINTER_ERROR_DEVICE;
   if (const char *name = nameOf(result))
     return fail(error, status, "vulkan: %s: %s", what, name);
   return fail(error, status, "vulkan: %s: result %d", what, int(result));
-}
-
-void nameFeatures(uint64_t features, char *text, size_t capacity) {
-  static const struct {
-    package::GpuFeature bit;
-    const char *name;
-  } names[] = {{package::GpuFeature::storage_16bit, "16-bit storage"}, {package::GpuFeature::storage_8bit, "8-bit storage"}};
-  text[0] = 0;
-  size_t length = 0;
-  for (const auto &feature : names)
-    if (features & uint64_t(feature.bit) && length < capacity)
-      length += size_t(snprintf(text + length, capacity - length, "%s%s", length ? ", " : "", feature.name));
 }
 
 void describe(const PhysicalDevice &device, sinter_device_info *info) {

@@ -1,10 +1,13 @@
 // The Vulkan library, an instance of it, and the devices it knows.
 #pragma once
 
+#include "runtime/gpu/device.h"
 #include "runtime/gpu/vulkan_functions.h"
-#include "runtime/sinter_device.h"
 
 namespace sinter::vulkan {
+
+using gpu::fail;
+using gpu::nameFeatures;
 
 inline constexpr uint32_t kMostDevices = 16;
 
@@ -33,12 +36,6 @@ sinter_status openInstance(Instance *instance, sinter_error *error);
 void closeInstance(Instance *instance);
 
 void describe(const PhysicalDevice &device, sinter_device_info *info);
-// "16-bit storage, 8-bit storage": names of GpuFeature bits.
-void nameFeatures(uint64_t features, char *text, size_t capacity);
-
-// Fills `error` (may be null) and returns `status`, as the core's function of this name does.
-__attribute__((format(printf, 3, 4))) sinter_status fail(sinter_error *error, sinter_status status, const char *format,
-                                                         ...);
 // SINTER_ERROR_DEVICE or SINTER_ERROR_MEMORY with the call's name and the result's.
 sinter_status failed(sinter_error *error, const char *what, VkResult result);
 

@@ -4,6 +4,7 @@
 #include "KernelHarness.h"
 
 #include "dialects/sched/Sched.h"
+#include "test/codegen/MslKernel.h"
 #include "test/codegen/VulkanKernel.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -27,7 +28,7 @@ std::vector<const Target *> runnableTargets() {
     if (!native.empty() && target.triple == native[0]->triple && target.priority <= native[0]->priority)
       runnable.push_back(&target);
   for (const Target &target : targets())
-    if (target.isGpu() && target.name == "vulkan" && hasVulkan())
+    if (target.code == CodeKind::msl || (target.code == CodeKind::spirv && hasVulkan()))
       runnable.push_back(&target);
   return runnable;
 }
@@ -117,6 +118,8 @@ void CompiledKernel::run(const std::vector<void *> &bindings, uint32_t units, si
     std::vector<BoundBytes> bytes;
     for (void *binding : bindings)
       bytes.push_back({binding, GuardedBytes::sizeAt(binding)});
+    if (kernels.target->code == CodeKind::msl)
+      return runAsMsl(kernels, bytes, units, scalars);
     return runOnVulkan(kernels, bytes, units, scalars);
   }
   ASSERT_NE(mapped, nullptr) << "the kernel did not compile";

@@ -12,7 +12,8 @@
 
 namespace sinter::test {
 
-// Targets whose code this machine runs, from the baseline up; those for GPUs if there is a Vulkan device.
+// Targets whose code this machine runs, from the baseline up; those for Vulkan if there is a
+// device, and the one for Metal, whose texts run on the CPU.
 std::vector<const Target *> runnableTargets();
 
 // Bytes that end where a page without access begins, so that reading or writing past them is a crash. The start is

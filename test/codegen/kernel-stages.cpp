@@ -18,7 +18,8 @@ int main(int argc, char **argv) {
                                      cl::values(clEnumValN(sinter::KernelStage::kern, "kern", "builders' output"),
                                                 clEnumValN(sinter::KernelStage::llvm, "llvm", "optimized LLVM IR"),
                                                 clEnumValN(sinter::KernelStage::assembly, "assembly", "assembly"),
-                                                clEnumValN(sinter::KernelStage::spirv, "spirv", "SPIR-V dialect")));
+                                                clEnumValN(sinter::KernelStage::spirv, "spirv", "SPIR-V dialect"),
+                                                clEnumValN(sinter::KernelStage::metal, "metal", "Metal Shading Language")));
   cl::ParseCommandLineOptions(argc, argv, "Prints kernels at a stage of their lowering\n");
 
   mlir::DialectRegistry registry;
