@@ -16,9 +16,10 @@ TOOL = harness.BUILD / "bin" / "sinter-metal"
 PROMPTS = {"tales": "The little fox", "stories15M": "Once upon a time, there was", "minimind2-small": "中国的首都是哪里？"}
 TOKENS = 16
 KL_TOKENS = 40
-# In nats per token, between CPU and GPU of one format. Both round activations alike, but sums are in another order, so that
-# now and then a code differs by one; what a format itself costs is 10 to 100 times as much (docs/formats.md).
-KL_BOUND = 1e-3
+# In nats per token, between the code for the CPU and for GPUs of one package. Both multiply the same codes, but round exp, sine
+# and fused products differently, so that now and then a code of an activation differs by one. Measured: at most 1.2e-4 here and
+# 4.7e-4 on lavapipe (docs/rationale/gpu.md); the bound is four times the larger one, as for `--verify`.
+KL_BOUND = 2e-3
 LOGITS_TOLERANCE = 2e-3  # as in goldens.py
 
 

@@ -11,7 +11,10 @@ import unittest
 
 import harness
 
-KL_BOUNDS = {"q8": 6e-3, "q4": 2e-2}  # between devices, the same codes on both: far below what the formats cost
+FORMATS = ["q8", "q4"]
+# In nats per token, between the code for the CPU and for the GPU of one package, which multiply the same codes: four times the
+# largest that was measured on lavapipe, 4.7e-4 (docs/rationale/gpu.md).
+KL_BOUND = 2e-3
 MODELS = ["tales", "stories15M", "minimind2-small"]
 
 
@@ -41,13 +44,14 @@ class Vulkan(unittest.TestCase):
     def test_divergence_of_quantized_models(self):
         # A text of the tokenizer's own; 40 tokens are some prefill and many heads.
         for name in MODELS:
-            for format, bound in KL_BOUNDS.items():
+            for format in FORMATS:
                 with self.subTest(model=name, format=format), tempfile.NamedTemporaryFile("w", suffix=".txt") as text:
                     text.write("Once upon a time there was a girl who had a dog. They went to the sea and found a shell.")
                     text.flush()
                     package = fat(name, format)
                     result = harness.sinter_json("eval", package, "--text", text.name, "--device", "vulkan", "--against", package)
-                    self.assertLessEqual(result["kl"], bound)
+                    print(f"{name} {format}: mean KL from the CPU {result['kl']:.2e} nats over {result['tokens']} tokens")
+                    self.assertLessEqual(result["kl"], KL_BOUND)
 
     def test_same_bits_each_time_and_sampling_reads_logits(self):
         package = fat("tales", "q8")
