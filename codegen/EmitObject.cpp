@@ -1,5 +1,5 @@
 // Translates kernels from the LLVM dialect to LLVM IR, optimizes them, and emits code. Vectors are written by the
-// builders, so LLVM's vectorizers stay off. The library is declared empty: no pass may turn a loop into a call of
+// builders, so LLVM's vectorizers stay off, but for generic kernels, which are scalar loops. The library is declared empty: no pass may turn a loop into a call of
 // memcpy or memset. Sizes of stack frames come from LLVM's own remarks.
 
 #include "codegen/EmitObject.h"
@@ -16,6 +16,14 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/InstCombine/InstCombine.h"
+#include "llvm/Transforms/Scalar/EarlyCSE.h"
+#include "llvm/Transforms/Scalar/LICM.h"
+#include "llvm/Transforms/Scalar/LoopPassManager.h"
+#include "llvm/Transforms/Scalar/LoopRotation.h"
+#include "llvm/Transforms/Scalar/LoopUnrollPass.h"
+#include "llvm/Transforms/Scalar/SimplifyCFG.h"
+#include "llvm/Transforms/Vectorize/LoopVectorize.h"
 
 #include <mutex>
 
@@ -75,7 +83,8 @@ static void setAttributes(llvm::Module &module, const Target &target) {
   }
 }
 
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine,
+                     const llvm::StringMap<mlir::func::FuncOp> &generic) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = false;
   tuning.SLPVectorization = false;
@@ -93,9 +102,27 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
+
+  // Generic kernels are scalar loops; everything around them is simplified by now.
+  if (generic.empty())
+    return;
+  llvm::FunctionPassManager vectorize;
+  vectorize.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LoopRotatePass()));
+  vectorize.addPass(llvm::LoopVectorizePass());
+  vectorize.addPass(llvm::InstCombinePass());
+  vectorize.addPass(llvm::SimplifyCFGPass());
+  vectorize.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()), /*UseMemorySSA=*/true));
+  vectorize.addPass(llvm::LoopUnrollPass());
+  vectorize.addPass(llvm::EarlyCSEPass());
+  vectorize.addPass(llvm::InstCombinePass());
+  vectorize.addPass(llvm::SimplifyCFGPass());
+  for (llvm::Function &function : module)
+    if (!function.isDeclaration() && generic.contains(function.getName()))
+      vectorize.run(function, functions);
 }
 
-llvm::Expected<EmittedCode> emitCode(mlir::ModuleOp source, const Target &target, EmitKind kind) {
+llvm::Expected<EmittedCode> emitCode(mlir::ModuleOp source, const Target &target, EmitKind kind,
+                                     const llvm::StringMap<mlir::func::FuncOp> &generic) {
   initializeTargets();
   std::string error;
   llvm::Triple triple(target.triple);
@@ -122,7 +149,7 @@ llvm::Expected<EmittedCode> emitCode(mlir::ModuleOp source, const Target &target
   module->setDataLayout(machine->createDataLayout());
   module->setPICLevel(llvm::PICLevel::SmallPIC);
   setAttributes(*module, target);
-  optimize(*module, *machine);
+  optimize(*module, *machine, generic);
 
   llvm::raw_svector_ostream out(code.bytes);
   if (kind == EmitKind::llvmIr) {

@@ -3,6 +3,7 @@
 
 #include "codegen/targets/Target.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
@@ -19,6 +20,8 @@ struct EmittedCode {
   llvm::StringMap<uint32_t> stackBytes; // worst case per function; none: it uses no stack of its own
 };
 
-llvm::Expected<EmittedCode> emitCode(mlir::ModuleOp module, const Target &target, EmitKind kind);
+// Loops of the functions in `generic` become vectors here; those of all others are vectors already.
+llvm::Expected<EmittedCode> emitCode(mlir::ModuleOp module, const Target &target, EmitKind kind,
+                                     const llvm::StringMap<mlir::func::FuncOp> &generic);
 
 } // namespace sinter

@@ -8,6 +8,10 @@
 //              on GPUs, which may lack f64: below 2e-7 for |x| < 2^17, the positions of 131072 tokens; reduced by
 //              parts of pi/2 so short that their products are exact, whether or not multiply-adds are fused
 //   erf, tanh  upstream's rational approximations: absolute error below 5e-7
+//   log, pow, tan, their inverses and hyperbolic kin
+//              upstream's approximations and expansions: relative error around 1e-6
+//
+// Functions of f64 are those of f32: what models compute in f64 are results of f32 anyway, and tables of a few numbers.
 //
 // a * b + c written as math.fma is fused where the target has FMA, and else rounds twice.
 
@@ -179,6 +183,61 @@ template <typename Op, int64_t quarter> struct ExpandSineF32 : OpRewritePattern<
   }
 };
 
+// What a float is when all is rounded away: floor, ceil, truncation, and rounding to the even of two neighbours. Numbers
+// from 2^23 (2^52) on are whole already, and so are infinities; NaN stays NaN, and zeros keep their sign.
+enum class Rounding { floor, ceil, truncate, even };
+template <typename Op, Rounding rounding> struct ExpandRounding : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    Type type = op.getType(), element = getElementTypeOrSelf(type);
+    if (!element.isF32() && !element.isF64())
+      return rewriter.notifyMatchFailure(op, "only f32 and f64 are expanded");
+    Arithmetic a(rewriter, op.getLoc());
+    Value x = op.getOperand(), size = math::AbsFOp::create(a.b, x);
+    Value whole;
+    if (rounding == Rounding::even) {
+      Value shift = a.constant(type, element.isF32() ? kRoundF32 * 2 / 3 : kRoundF64 * 2 / 3); // 2^23, 2^52
+      whole = a.sub(a.add(size, shift), shift);
+    } else {
+      // Numbers too large to convert are not used.
+      Type integer = a.like(type, element.isF32() ? Type(rewriter.getI32Type()) : Type(rewriter.getI64Type()));
+      Value limit = a.constant(type, element.isF32() ? 0x1p23 : 0x1p52);
+      Value fits = arith::CmpFOp::create(a.b, arith::CmpFPredicate::OLT, size, limit);
+      Value small = arith::SelectOp::create(a.b, fits, x, a.constant(type, 0));
+      whole = arith::SIToFPOp::create(a.b, type, arith::FPToSIOp::create(a.b, integer, small));
+      if (rounding != Rounding::truncate) {
+        const bool down = rounding == Rounding::floor;
+        Value wrong = arith::CmpFOp::create(a.b, down ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, whole, x);
+        Value corrected = a.add(whole, a.constant(type, down ? -1 : 1));
+        whole = arith::SelectOp::create(a.b, wrong, corrected, whole);
+      }
+    }
+    Value isFraction = arith::CmpFOp::create(a.b, arith::CmpFPredicate::OLT, size,
+                                             a.constant(type, element.isF32() ? 0x1p23 : 0x1p52));
+    Value signedWhole = math::CopySignOp::create(a.b, whole, x);
+    rewriter.replaceOpWithNewOp<arith::SelectOp>(op, isFraction, signedWhole, x);
+    return success();
+  }
+};
+
+// Functions of f64 with the digits that f32 has.
+template <typename Op> struct NarrowFunction : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    Type type = op.getType();
+    if (!getElementTypeOrSelf(type).isF64())
+      return rewriter.notifyMatchFailure(op, "is not of f64");
+    Arithmetic a(rewriter, op.getLoc());
+    Type f32 = a.like(type, rewriter.getF32Type());
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands())
+      operands.push_back(arith::TruncFOp::create(a.b, f32, operand));
+    Value result = Op::create(a.b, TypeRange(f32), ValueRange(operands));
+    rewriter.replaceOpWithNewOp<arith::ExtFOp>(op, type, result);
+    return success();
+  }
+};
+
 struct LowerFma : OpRewritePattern<math::FmaOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(math::FmaOp op, PatternRewriter &rewriter) const override {
@@ -205,6 +264,23 @@ public:
       patterns.add<ExpandSine<math::SinOp, 0>, ExpandSine<math::CosOp, 1>, LowerFma>(&getContext());
     populatePolynomialApproximateErfPattern(patterns);
     populatePolynomialApproximateTanhPattern(patterns);
+    patterns.add<ExpandRounding<math::FloorOp, Rounding::floor>, ExpandRounding<math::CeilOp, Rounding::ceil>,
+                 ExpandRounding<math::TruncOp, Rounding::truncate>, ExpandRounding<math::RoundEvenOp, Rounding::even>>(
+        &getContext());
+    patterns.add<NarrowFunction<math::ExpOp>, NarrowFunction<math::LogOp>, NarrowFunction<math::SinOp>,
+                 NarrowFunction<math::CosOp>, NarrowFunction<math::TanOp>, NarrowFunction<math::AsinOp>,
+                 NarrowFunction<math::AcosOp>, NarrowFunction<math::AtanOp>, NarrowFunction<math::SinhOp>,
+                 NarrowFunction<math::CoshOp>, NarrowFunction<math::TanhOp>, NarrowFunction<math::AsinhOp>,
+                 NarrowFunction<math::AcoshOp>, NarrowFunction<math::AtanhOp>, NarrowFunction<math::ErfOp>,
+                 NarrowFunction<math::PowFOp>>(&getContext());
+    auto isOne = [](std::initializer_list<StringRef> names) {
+      return [names = SmallVector<StringRef>(names)](StringRef name) { return llvm::is_contained(names, name); };
+    };
+    populateMathPolynomialApproximationPatterns(
+        patterns, isOne({math::LogOp::getOperationName(), math::Log1pOp::getOperationName(),
+                         math::AtanOp::getOperationName(), math::AsinOp::getOperationName(),
+                         math::AcosOp::getOperationName(), math::Atan2Op::getOperationName()}));
+    math::populateExpansionPatterns(patterns, {"tan", "sinh", "cosh", "asinh", "acosh", "atanh", "powf"});
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
     // What is left must be an instruction everywhere.

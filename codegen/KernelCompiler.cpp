@@ -25,6 +25,7 @@
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Parser/Parser.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -77,10 +78,46 @@ bool KernelCompiler::wants(ModuleOp source, sched::KernelOp kernel) const {
   return used ? usedHere : !(target.isGpu() && isa<kern::YardstickAttr>(kernel.getSpec()));
 }
 
+// Kernels whose bodies are functions of the module: they are moved over as text, all at once.
+llvm::Error KernelCompiler::addFunctions(ModuleOp source) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  for (func::FuncOp function : source.getOps<func::FuncOp>())
+    if (function->hasAttr(kern::kKernelAttr)) {
+      function.print(out);
+      out << "\n";
+    }
+  if (text.empty())
+    return llvm::Error::success();
+  OwningOpRef<ModuleOp> parsed = parseSourceString<ModuleOp>(text, &context);
+  if (!parsed)
+    return failure("kernel functions do not parse back");
+  SymbolTable functions(*parsed);
+  for (sched::KernelOp kernel : source.getOps<sched::KernelOp>()) {
+    kern::GenericAttr spec = dyn_cast<kern::GenericAttr>(kernel.getSpec());
+    if (!spec)
+      continue;
+    func::FuncOp function = functions.lookup<func::FuncOp>(spec.getBody().getValue());
+    if (!function)
+      return failure("kernel '" + kernel.getSymName() + "' has no function " + spec.getBody().getValue());
+    function->remove();
+    function.setSymName(kernel.getSymName());
+    bodies[kernel.getSymName()] = function;
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error KernelCompiler::add(ModuleOp source) {
+  if (llvm::Error error = addFunctions(source))
+    return error;
   for (sched::KernelOp kernel : source.getOps<sched::KernelOp>()) {
     if (!wants(source, kernel)) {
       names.emplace_back();
+      continue;
+    }
+    if (isa<kern::GenericAttr>(kernel.getSpec())) {
+      module->push_back(bodies.lookup(kernel.getSymName()));
+      names.push_back(kernel.getSymName().str());
       continue;
     }
     std::string text;
@@ -153,7 +190,7 @@ llvm::Expected<CompiledKernels> KernelCompiler::compileElf() {
   }
   if (llvm::Error error = lower())
     return std::move(error);
-  llvm::Expected<EmittedCode> object = emitCode(*module, target, EmitKind::object);
+  llvm::Expected<EmittedCode> object = emitCode(*module, target, EmitKind::object, bodies);
   if (!object)
     return object.takeError();
   llvm::Expected<LinkedImage> image = linkImage(object->bytes, ("target " + target.name).str());
@@ -203,7 +240,7 @@ llvm::Error KernelCompiler::print(KernelStage stage, llvm::raw_ostream &out) {
     return llvm::Error::success();
   }
   EmitKind kind = stage == KernelStage::llvm ? EmitKind::llvmIr : EmitKind::assembly;
-  llvm::Expected<EmittedCode> code = emitCode(*module, target, kind);
+  llvm::Expected<EmittedCode> code = emitCode(*module, target, kind, bodies);
   if (!code)
     return code.takeError();
   out << llvm::StringRef(code->bytes.data(), code->bytes.size());

@@ -30,6 +30,7 @@ public:
 private:
   // Whether any entry of the target's kind of device uses a kernel. Without entries, as in tests, all are wanted.
   bool wants(mlir::ModuleOp source, sched::KernelOp kernel) const;
+  llvm::Error addFunctions(mlir::ModuleOp source);
   llvm::Error simplify();
   llvm::Error lower();
   llvm::Expected<CompiledKernels> compileElf();
@@ -41,6 +42,7 @@ private:
   mlir::MLIRContext context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::vector<std::string> names; // in the order they were added; empty where a kernel is not wanted
+  llvm::StringMap<mlir::func::FuncOp> bodies; // of generic kernels, by their names
   std::string errors; // the first that MLIR reported
 };
 

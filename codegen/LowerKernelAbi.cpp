@@ -21,6 +21,8 @@ namespace {
 
 // Words of sinter_kernel_args, in its order.
 enum ArgsWord : int64_t { kBindingsWord = 0, kScalarsWord = 1 };
+// Where dims begin in sinter_kernel_scalars; before them are tokens, position and row.
+constexpr int64_t kDimsWord = 3;
 
 class AbiLowering {
 public:
@@ -47,7 +49,9 @@ public:
       else if (kern::ScratchOp piece = dyn_cast<kern::ScratchOp>(op))
         replace(op, memref(offset(scratch, piece.getOffset()), cast<MemRefType>(piece.getType())));
       else if (kern::ScalarOp scalar = dyn_cast<kern::ScalarOp>(op))
-        replace(op, scalarValue(scalar.getWhich()));
+        replace(op, scalarValue(static_cast<int64_t>(scalar.getWhich())));
+      else if (kern::DimOp dim = dyn_cast<kern::DimOp>(op))
+        replace(op, scalarValue(kDimsWord + dim.getIndex()));
     });
     for (Operation *op : dead)
       op->erase();
@@ -74,9 +78,9 @@ private:
     Value bindings = invariantLoad(args.getType(), args, kBindingsWord);
     return invariantLoad(args.getType(), bindings, number);
   }
-  Value scalarValue(kern::Scalar which) {
+  Value scalarValue(int64_t number) {
     Value scalars = invariantLoad(args.getType(), args, kScalarsWord);
-    Value word = invariantLoad(b.getI64Type(), scalars, static_cast<int64_t>(which));
+    Value word = invariantLoad(b.getI64Type(), scalars, number);
     return arith::IndexCastUIOp::create(b, b.getIndexType(), word);
   }
 

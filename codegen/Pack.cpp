@@ -26,9 +26,23 @@ Expected<PackedWeight> PackedWeight::create(sched::WeightOp weight, mlir::Symbol
   packed.interleave = weight.getInterleave();
   packed.add = float(int64_t(weight.getAdd()));
   packed.format = findFormat(weight.getFormat());
-  const bool isVector = weight.getFormat() == "vector";
-  if (!packed.format && !isVector)
-    return fail("has format '" + weight.getFormat() + "', expected vector, " + formatNames());
+  const bool isVector = weight.getFormat() == "vector", isRaw = weight.getFormat() == "raw";
+  if (!packed.format && !isVector && !isRaw)
+    return fail("has format '" + weight.getFormat() + "', expected vector, raw, " + formatNames());
+  if (isRaw) {
+    mlir::FlatSymbolRefAttr name = cast<mlir::FlatSymbolRefAttr>(weight.getSources()[0]);
+    tx::ParamOp param = symbols.lookup<tx::ParamOp>(name.getValue());
+    if (!param)
+      return fail("its source @" + name.getValue() + " is not a tx.param");
+    mlir::RankedTensorType type = param.getTensorType();
+    packed.raw = true;
+    packed.sources.push_back({param, type.getNumElements()});
+    packed.tiles = 1;
+    packed.tileBytes = type.getNumElements() * (type.getElementTypeBitWidth() / 8);
+    if (packed.tileBytes != packed.columns)
+      return fail("takes " + Twine(packed.tileBytes) + " bytes, planned were " + Twine(packed.columns));
+    return packed;
+  }
 
   int64_t rows = 0;
   for (mlir::FlatSymbolRefAttr name : weight.getSources().getAsRange<mlir::FlatSymbolRefAttr>()) {
@@ -124,7 +138,21 @@ Error PackedWeight::packVector(tx::ParamReader &reader, ByteSink sink) const {
   return sink(ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(values.data()), bytes()));
 }
 
+Error PackedWeight::copy(tx::ParamReader &reader, ByteSink sink) const {
+  std::vector<uint8_t> piece;
+  for (int64_t begin = 0; begin < bytes(); begin += piece.size()) {
+    piece.resize(std::min(kBatchBytes, bytes() - begin));
+    if (Error error = reader.readBytes(sources.front().param, begin, piece.size(), piece.data()))
+      return error;
+    if (Error error = sink(piece))
+      return error;
+  }
+  return Error::success();
+}
+
 Error PackedWeight::pack(tx::ParamReader &reader, ByteSink sink) const {
+  if (raw)
+    return copy(reader, sink);
   if (!format)
     return packVector(reader, sink);
   const int64_t batch = std::clamp<int64_t>(kBatchBytes / tileBytes, 1, tiles);

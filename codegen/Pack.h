@@ -21,8 +21,8 @@ public:
   static llvm::Expected<PackedWeight> create(sched::WeightOp weight, mlir::SymbolTable &symbols);
 
   int64_t bytes() const { return tiles * tileBytes; }
-  // A row of dialects/Formats.h; vectors are plain f32.
-  llvm::StringRef formatName() const { return format ? llvm::StringRef(format->name) : "f32"; }
+  // A row of dialects/Formats.h; vectors are plain f32, raw weights what their file has.
+  llvm::StringRef formatName() const { return format ? llvm::StringRef(format->name) : raw ? "raw" : "f32"; }
   // Elements of the sources: what the model's parameters are counted in.
   uint64_t parameters() const;
 
@@ -38,8 +38,10 @@ private:
 
   llvm::Error packTileAt(tx::ParamReader &reader, int64_t tile, uint8_t *out) const;
   llvm::Error packVector(tx::ParamReader &reader, ByteSink sink) const;
+  llvm::Error copy(tx::ParamReader &reader, ByteSink sink) const;
 
-  const Format *format = nullptr; // nullptr: a vector
+  const Format *format = nullptr; // nullptr: a vector, or raw
+  bool raw = false;               // one source, byte by byte
   bool interleave = false;        // two sources, tile by tile
   float add = 0;                  // to each element of a vector
   std::vector<Source> sources;

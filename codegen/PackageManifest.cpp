@@ -61,6 +61,7 @@ private:
   fb::Offset<package::Yardstick> yardstick(kern::YardstickAttr spec, uint16_t kernel);
   fb::Offset<package::Model> model();
   Expected<fb::Offset<package::Encoder>> encoder(const std::optional<mlir::MemRefType> &output);
+  Expected<fb::Offset<package::Program>> program();
 
   const PackageContents &contents;
   const PackageLayout &layout;
@@ -228,6 +229,54 @@ Expected<fb::Offset<package::Encoder>> ManifestBuilder::encoder(const std::optio
                                 info.unit, types ? &*types : nullptr, uint32_t(info.types), labels);
 }
 
+// By the names that frontends give element types, in the order of package::TensorType.
+static Expected<package::TensorType> typeNamed(sched::PortOp port) {
+  static constexpr StringLiteral names[] = {"f32", "f16", "bf16", "f64", "i8",  "u8",  "i16",
+                                            "u16", "i32", "u32",  "i64", "u64", "bool"};
+  for (auto [number, name] : enumerate(names))
+    if (port.getType() == name)
+      return package::TensorType(number);
+  return createStringError("sched.port \"" + port.getName() + "\" has elements of type " + port.getType() +
+                           ", which a program cannot take or give");
+}
+
+// Inputs, outputs and run-time dimensions of @exec.
+Expected<fb::Offset<package::Program>> ManifestBuilder::program() {
+  mlir::ModuleOp module = contents.module;
+  std::vector<fb::Offset<package::Dimension>> dimensions;
+  for (sched::DimOp dim : module.getOps<sched::DimOp>())
+    dimensions.push_back(package::CreateDimension(out, out.CreateString(dim.getName().str()), dim.getMax()));
+  std::vector<fb::Offset<package::Port>> ports[2];
+  for (sched::PortOp port : module.getOps<sched::PortOp>()) {
+    sched::BufferOp buffer = symbols.lookup<sched::BufferOp>(port.getBuffer());
+    if (!buffer)
+      return fail(port, "refers to @" + port.getBuffer() + ", which is not a sched.buffer");
+    Expected<package::Binding> place = arenaRange(buffer, buffer.getOffset(), buffer.getType());
+    if (!place)
+      return place.takeError();
+    Expected<package::TensorType> type = typeNamed(port);
+    if (!type)
+      return type.takeError();
+    fb::Offset<fb::String> name = out.CreateString(port.getName().str());
+    ports[port.getOutput()].push_back(package::CreatePort(
+        out, name, *type, out.CreateVector(port.getDims().data(), port.getDims().size()), &*place));
+  }
+  std::vector<fb::Offset<package::Check>> checks;
+  for (sched::CheckOp check : module.getOps<sched::CheckOp>())
+    checks.push_back(package::CreateCheck(out, uint32_t(check.getLeft()), uint32_t(check.getRight()),
+                                          out.CreateString(check.getMessage().str())));
+  std::optional<package::Binding> sizes;
+  for (sched::BufferOp buffer : module.getOps<sched::BufferOp>())
+    if (buffer.getRole() == sched::Role::sizes) {
+      Expected<package::Binding> place = roleBuffer(sched::Role::sizes);
+      if (!place)
+        return place.takeError();
+      sizes = *place;
+    }
+  return package::CreateProgram(out, out.CreateVector(dimensions), out.CreateVector(ports[0]),
+                                out.CreateVector(ports[1]), sizes ? &*sizes : nullptr, out.CreateVector(checks));
+}
+
 Expected<std::vector<uint8_t>> ManifestBuilder::build() {
   mlir::ModuleOp module = contents.module;
   auto plans = module.getOps<sched::PlanOp>();
@@ -263,25 +312,43 @@ Expected<std::vector<uint8_t>> ManifestBuilder::build() {
   for (auto [compiled, section] : zip_equal(contents.code, layout.code))
     codes.push_back(code(compiled, section));
 
-  mlir::MemRefType hiddenType;
-  Expected<package::Binding> tokens = roleBuffer(sched::Role::tokens);
-  Expected<package::Binding> hidden = roleBuffer(sched::Role::hidden, &hiddenType);
-  if (!tokens || !hidden)
-    return joinErrors(tokens.takeError(), hidden.takeError());
-  // Only an encoder may do without a head.
-  std::optional<package::Binding> logits;
-  std::optional<mlir::MemRefType> logitsType;
-  if (hasBuffer(sched::Role::logits) || !contents.info.encoder) {
-    mlir::MemRefType type;
-    Expected<package::Binding> buffer = roleBuffer(sched::Role::logits, &type);
-    if (!buffer)
-      return buffer.takeError();
-    logits = *buffer;
-    logitsType = type;
+  // What takes tokens has places for them; a program has ports instead.
+  const bool isProgram = !module.getOps<sched::PortOp>().empty();
+  std::optional<package::Binding> tokens, hidden, logits;
+  uint32_t hiddenStride = 0;
+  fb::Offset<package::Program> ports = 0;
+  fb::Offset<package::Encoder> encoderFacts = 0;
+  if (isProgram) {
+    Expected<fb::Offset<package::Program>> built = program();
+    if (!built)
+      return built.takeError();
+    ports = *built;
+  } else {
+    mlir::MemRefType hiddenType, logitsType;
+    struct Place {
+      sched::Role role;
+      std::optional<package::Binding> *place;
+      mlir::MemRefType *type;
+    };
+    const bool hasLogits = hasBuffer(sched::Role::logits);
+    for (Place each : {Place{sched::Role::tokens, &tokens, nullptr}, Place{sched::Role::hidden, &hidden, &hiddenType},
+                       Place{sched::Role::logits, &logits, &logitsType}}) {
+      // Only an encoder may do without a head.
+      if (each.role == sched::Role::logits && contents.info.encoder && !hasLogits)
+        continue;
+      Expected<package::Binding> found = roleBuffer(each.role, each.type);
+      if (!found)
+        return found.takeError();
+      *each.place = *found;
+    }
+    hiddenStride = uint32_t(hiddenType.getShape().back());
+    Expected<fb::Offset<package::Encoder>> facts =
+        encoder(logits ? std::optional<mlir::MemRefType>(logitsType) : std::nullopt);
+    if (!facts)
+      return facts.takeError();
+    encoderFacts = *facts;
   }
-  Expected<fb::Offset<package::Encoder>> encoderFacts = encoder(logitsType);
-  if (!encoderFacts)
-    return encoderFacts.takeError();
+  auto orNull = [](const std::optional<package::Binding> &place) { return place ? &*place : nullptr; };
   std::optional<package::Binding> greedy; // only entries for GPUs have it
   if (hasBuffer(sched::Role::greedy)) {
     Expected<package::Binding> buffer = roleBuffer(sched::Role::greedy);
@@ -304,9 +371,9 @@ Expected<std::vector<uint8_t>> ManifestBuilder::build() {
       contents.tokenizer.empty() ? 0 : checksum64(contents.tokenizer.data(), contents.tokenizer.size());
   out.Finish(package::CreateManifest(out, compiler, facts, uint32_t(plan.getContext()), &weights,
                                      layout.weightsChecksum, &tokenizer, tokenizerChecksum, chatTemplate,
-                                     *plan.getArenaBytes(), names, codeList, cacheList, entryList, &*tokens, &*hidden,
-                                     uint32_t(hiddenType.getShape().back()), logits ? &*logits : nullptr, workList, yardstickList,
-                                     *encoderFacts, greedy ? &*greedy : nullptr));
+                                     *plan.getArenaBytes(), names, codeList, cacheList, entryList, orNull(tokens),
+                                     orNull(hidden), hiddenStride, orNull(logits), workList, yardstickList, encoderFacts,
+                                     orNull(greedy), ports));
   return std::vector<uint8_t>(out.GetBufferPointer(), out.GetBufferPointer() + out.GetSize());
 }
 

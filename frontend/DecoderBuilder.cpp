@@ -54,7 +54,7 @@ private:
                    : tensor.dtype == "F16" ? Type(builder.getF16Type())
                                            : Type(builder.getBF16Type());
     tx::ParamOp::create(builder, at(param.name), param.name, checkpoint.path(tensor), tensor.offset,
-                        RankedTensorType::get(param.shape, element), StringAttr());
+                        RankedTensorType::get(param.shape, element), StringAttr(), DenseI8ArrayAttr());
   }
 
   // group: columns normalized together, 0 for the whole row.

@@ -61,7 +61,7 @@ private:
                    : dtype == "F16" ? Type(builder.getF16Type())
                                     : Type(builder.getBF16Type());
     tx::ParamOp::create(builder, at(tensor.param.name), tensor.param.name, tensor.file, tensor.tensor->offset,
-                        RankedTensorType::get(tensor.param.shape, element), StringAttr());
+                        RankedTensorType::get(tensor.param.shape, element), StringAttr(), DenseI8ArrayAttr());
   }
 
   Value norm(const std::string &name, Value input) {

@@ -6,13 +6,16 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/Support/Error.h"
 
+#include <map>
 #include <string>
+#include <vector>
 
 namespace sinter {
 
 struct ImportedModel {
   mlir::OwningOpRef<mlir::ModuleOp> module; // tx.params (file = path as openable from here), tx.caches, @forward
   ModelInfo info;
+  std::map<std::string, int> raised; // of an ONNX graph: ops that were found in pieces, and how many of each
 };
 
 // Reads config.json, generation_config.json and the headers of the safetensors files of a Hugging Face directory. Weights
@@ -20,5 +23,26 @@ struct ImportedModel {
 // "lm_head"; caches "kv.3". The op that ends a layer carries the attribute tap = "layers.3". A tied head uses @embed.
 // Encoders have no caches, and info.encoder says what @forward returns.
 llvm::Expected<ImportedModel> importHuggingFace(const std::string &directory, mlir::MLIRContext &context);
+
+struct OnnxOptions {
+  std::map<std::string, int64_t> dims;        // run-time dimensions that are fixed
+  std::map<std::string, int64_t> maxDims;     // the most that others may be; kDefaultMaxBatch or kDefaultMaxDim for the rest
+  std::map<std::string, std::string> values;  // inputs that are fixed: name -> TensorProto, serialized
+};
+inline constexpr int64_t kDefaultMaxBatch = 1, kDefaultMaxDim = 512; // of names with "batch", of others
+
+// Reads an .onnx file. The module has tx.params and @exec: tensors in, tensors out, of tx, linalg and tx.loops ops; arguments
+// and results carry tx.name, tx.type and tx.dims (as sched.port has them). @sizes, if there is one, gives the sizes that
+// outputs have, and pairs that must be equal (tx.checks). `needed` gets the name of an input whose value must be known, if
+// that is what is wrong.
+llvm::Expected<ImportedModel> importOnnx(const std::string &path, const OnnxOptions &options,
+                                         mlir::MLIRContext &context, std::string *needed = nullptr);
+
+// The table of ops: what docs and --stats list.
+struct OnnxOpRow {
+  std::string domain, name;
+  int64_t since, until;
+};
+std::vector<OnnxOpRow> onnxOps();
 
 } // namespace sinter

@@ -194,6 +194,50 @@ def FormDispatches : Pass<"sinter-form-dispatches", "::mlir::ModuleOp"> {
   let dependentDialects = ["::sinter::sched::SchedDialect"];
 }
 
+def FuseGeneric : Pass<"sinter-fuse-generic", "::mlir::ModuleOp"> {
+  let summary = "fuse elementwise linalg ops into the only op that reads them";
+  let description = [{
+    Upstream's fusion of elementwise ops, for producers with one reader.
+    ```mlir
+    %a = linalg.generic ... ins(%x) { negf }
+    %b = linalg.generic ... ins(%a, %y) { addf }
+    // becomes
+    %b = linalg.generic ... ins(%x, %y) { negf, addf }
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def LowerGeneric : Pass<"sinter-lower-generic", "::mlir::ModuleOp"> {
+  let summary = "make loops over memory of linalg ops";
+  let description = [{
+    ```mlir
+    %y = linalg.generic ... ins(%x : tensor<?xf32>) outs(%empty : tensor<?xf32>) { negf }
+    // becomes
+    %y = tx.loops(%x) sizes(%n) : (tensor<?xf32>) -> tensor<?xf32> {
+    ^bb0(%in: memref<?xf32>, %out: memref<?xf32>):
+      scf.parallel (%i) = (%c0) to (%dim) step (%c1) { load, negf, store }
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
+def FormGeneric : Pass<"sinter-form-generic", "::mlir::ModuleOp"> {
+  let summary = "make the entries @exec and @sizes, dispatches and kernel functions, of tx.loops";
+  let description = [{
+    ```mlir
+    %y = tx.loops(%x) : (tensor<64x256xf32>) -> tensor<64x256xf32> { ... scf.parallel (%i, %j) ... }
+    // becomes
+    func.func @generic_0.body(%begin: index, %end: index) attributes {kern.kernel} { ... }
+    sched.kernel @generic_0 #kern.generic<body = @generic_0.body, inputs = 1, outputs = 1>
+    // and in sched.func @exec
+    sched.dispatch @generic_0(%x, %y) units(64) : ...
+    ```
+  }];
+  let dependentDialects = ["::sinter::sched::SchedDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
 def PlanWeights : Pass<"sinter-plan-weights", "::mlir::ModuleOp"> {
   let summary = "place weights in the package's weights section";
   let description = [{

@@ -5,6 +5,7 @@
 #include "passes/Passes.h"
 
 #include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 
@@ -47,6 +48,19 @@ void buildPipeline(OpPassManager &passes, const PipelineOptions &options) {
     passes.addPass(createAddYardsticks());
 }
 
+void buildExecPipeline(OpPassManager &passes) {
+  // Sizes that were written more than once become one, and what nothing reads goes away.
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  passes.addPass(createFuseGeneric());
+  passes.addPass(createLowerGeneric());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createFormGeneric());
+  passes.addPass(createPlanWeights());
+  passes.addPass(createPlanMemory());
+  passes.addPass(createPlaceBarriers());
+}
+
 namespace {
 struct PipelineFlags : PassPipelineOptions<PipelineFlags> {
   Option<std::string> format{*this, "format", llvm::cl::desc("format of the body's matrices"), llvm::cl::init("q4")};
@@ -68,6 +82,7 @@ void registerPasses() {
         buildPipeline(passes,
                       {flags.format, flags.embedFormat, flags.cacheElement, flags.context, flags.prefillTokens, flags.cpu, flags.gpu});
       });
+  PassPipelineRegistration<>("sinter-exec-pipeline", "tx with @exec to planned sched", buildExecPipeline);
 }
 
 } // namespace sinter

@@ -19,6 +19,8 @@ struct PipelineOptions {
 // tx as imported -> planned sched (with tx.params still in the module, for the packer). Registered for sinter-opt as
 // --sinter-pipeline.
 void buildPipeline(mlir::OpPassManager &passes, const PipelineOptions &options);
+// The same for a program with named inputs and outputs, @exec.
+void buildExecPipeline(mlir::OpPassManager &passes);
 void registerPasses(); // every pass and the pipeline, by name
 
 } // namespace sinter

@@ -44,7 +44,8 @@ SmallVector<Life> livesOf(sched::FuncOp entry, int64_t alignment) {
     order[dispatch] = index;
   }
   SmallVector<Life> lives;
-  int64_t longer = entry.getMaxTokens() == 1 ? 1 : 0;
+  const bool hasPorts = !entry->getParentOfType<ModuleOp>().getOps<sched::PortOp>().empty();
+  int64_t longer = entry.getMaxTokens() == 1 && !hasPorts ? 1 : 0;
   for (sched::AllocOp alloc : entry.getOps<sched::AllocOp>()) {
     Life life{alloc, static_cast<int64_t>(llvm::alignTo(bufferBytes(alloc.getType()), alignment)), INT64_MAX, -1};
     for (Operation *user : alloc->getUsers()) {

@@ -21,6 +21,8 @@ namespace {
 
 int64_t packedBytes(sched::WeightOp weight) {
   int64_t rows = weight.getRows(), columns = weight.getColumns();
+  if (weight.getFormat() == "raw") // one row: its bytes
+    return columns;
   // Interleaved sources are padded to tiles each for itself.
   int64_t parts = weight.getInterleave() ? 2 : 1;
   if (weight.getFormat() == "vector")

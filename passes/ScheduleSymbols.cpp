@@ -121,6 +121,12 @@ FlatSymbolRefAttr ScheduleSymbols::vector(ArrayAttr params, int64_t add, bool in
   return weight("vector", params, interleave, elements, /*columns=*/1, add);
 }
 
+FlatSymbolRefAttr ScheduleSymbols::raw(FlatSymbolRefAttr name) {
+  RankedTensorType type = param(name).getTensorType();
+  return weight("raw", builder.getArrayAttr(name), /*interleave=*/false, /*rows=*/1,
+                type.getNumElements() * (type.getElementTypeBitWidth() / 8), /*add=*/0);
+}
+
 sched::BufferOp ScheduleSymbols::buffer(sched::Role role, MemRefType type) {
   FlatSymbolRefAttr &name = declared[sched::RoleAttr::get(builder.getContext(), role)];
   if (!name)
@@ -140,6 +146,9 @@ void ScheduleSymbols::sort() {
   moveToEnd(sched::CacheOp());
   moveToEnd(sched::WeightOp());
   moveToEnd(sched::BufferOp());
+  moveToEnd(sched::DimOp());
+  moveToEnd(sched::PortOp());
+  moveToEnd(sched::CheckOp());
   moveToEnd(sched::FuncOp());
 }
 

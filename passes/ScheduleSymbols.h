@@ -23,6 +23,9 @@ public:
   // These vectors one after another in f32, or two of them in turns of 32 elements; `add` added to each element.
   mlir::FlatSymbolRefAttr vector(mlir::ArrayAttr params, int64_t add = 0, bool interleave = false);
 
+  // The bytes of a param as they are.
+  mlir::FlatSymbolRefAttr raw(mlir::FlatSymbolRefAttr param);
+
   sched::CacheOp cache(mlir::FlatSymbolRefAttr name) { return symbols.lookup<sched::CacheOp>(name.getValue()); }
 
   // The buffer of this role, which outlives entries; of `type` if it is new.

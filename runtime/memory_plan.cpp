@@ -61,7 +61,8 @@ sinter_status sinter::runtime::planSession(const sinter_model *model, const sint
   layout->threads = layout->threads < kMostThreads ? layout->threads : kMostThreads;
 
   uint64_t dispatches = 0, bindings = 0;
-  for (const package::Entry *entry : {model->prefill, model->decode, model->head, model->encode}) {
+  for (const package::Entry *entry :
+       {model->prefill, model->decode, model->head, model->encode, model->exec, model->sizes}) {
     if (!entry)
       continue;
     dispatches += count(entry->dispatches());
@@ -87,6 +88,7 @@ sinter_status sinter::runtime::planSession(const sinter_model *model, const sint
     sinter_device_program program = programOf(model);
     layout->plan.device = manifest.weights()->size() + model->backend->sequence_bytes(&program, layout->context);
   }
+  layout->inputs = block.place(manifest.program() ? count(manifest.program()->inputs()) : 0, sizeof(InputShape));
   layout->plan.session = block.size;
 
   layout->caches = block.size;

@@ -21,6 +21,7 @@ struct SessionLayout {
   uint64_t ids;          // int32_t[tokens of a step]: this and the next two only for sessions on a GPU
   uint64_t logits;       // float[vocab]
   uint64_t rows;         // float[tokens of a step][hidden_stride]
+  uint64_t inputs;       // InputShape[inputs of a program]
   uint64_t caches;       // tiles of the first cache, the second, ...
   uint64_t arena;        // [arena_bytes]
   uint64_t scratch;      // [threads][scratchBytes]

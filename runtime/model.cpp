@@ -332,7 +332,7 @@ void sinter_model_get_info(const sinter_model *model, sinter_model_info *info) {
   info->hidden = facts.hidden();
   info->layers = facts.layers();
   info->context = manifest.context();
-  info->prefill_tokens = mostTokens(model);
+  info->prefill_tokens = model->exec ? 0 : mostTokens(model);
   info->parameters = facts.parameters();
   info->bos = facts.bos();
   info->eos = count(facts.eos()) ? facts.eos()->data() : nullptr;

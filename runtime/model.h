@@ -38,6 +38,7 @@ struct sinter_model {
   const sinter_device_backend *backend; // null: the CPU
   uint32_t deviceNumber;                // among the backend's
   void *onDevice;                       // what the backend made of the package
+  const sinter::package::Entry *exec, *sizes; // of a program; `sizes` may be null
 };
 
 namespace sinter::runtime {
@@ -71,10 +72,15 @@ sinter_status checkCode(const sinter_model *model, const package::Code *code, si
 // head, which stay null if there are none for the device in use.
 sinter_status checkSchedule(sinter_model *model, sinter_error *error);
 
-// Most tokens of one step.
+// Most tokens of one step of what takes tokens.
 inline uint32_t mostTokens(const sinter_model *model) {
   return (model->encode ? model->encode : model->prefill)->max_tokens();
 }
+
+// Inputs, outputs, dimensions and checks of a program, whose entries have been found.
+sinter_status checkProgram(const sinter_model *model, sinter_error *error);
+// Bytes of one element; 0: there is no such type.
+uint32_t elementBytes(package::TensorType type);
 
 // Most units a dispatch can have in a step of its entry.
 inline uint64_t unitsFor(const package::Grid &grid, uint64_t tokens) {

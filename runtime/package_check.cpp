@@ -20,7 +20,7 @@ constexpr uint64_t kMostManifestBytes = uint64_t(1) << 30;
 
 // The FlatBuffers verifier leaves out the alignment of vector elements larger than their length field.
 template <class Vector> bool aligned(const Vector *vector, size_t alignment) {
-  return !vector || reinterpret_cast<uintptr_t>(vector->Data()) % alignment == 0;
+  return !vector || vector->size() == 0 || reinterpret_cast<uintptr_t>(vector->Data()) % alignment == 0;
 }
 
 bool vectorsAligned(const package::Manifest &manifest) {
@@ -31,6 +31,11 @@ bool vectorsAligned(const package::Manifest &manifest) {
     for (uint32_t i = 0; i < count(entry->dispatches()); ++i)
       if (!aligned(entry->dispatches()->Get(i)->bindings(), alignof(package::Binding)))
         return false;
+  if (const package::Program *program = manifest.program())
+    for (const auto *ports : {program->inputs(), program->outputs()})
+      for (uint32_t i = 0; i < count(ports); ++i)
+        if (!aligned(ports->Get(i)->dims(), alignof(int64_t)))
+          return false;
   return true;
 }
 
@@ -85,7 +90,11 @@ sinter_status checkHeader(const sinter_model *model, PackageHeader *header, sint
 sinter_status checkFacts(const sinter_model *model, sinter_error *error) {
   const package::Manifest &manifest = *model->manifest;
   const package::Model &facts = *manifest.model();
-  if (facts.vocab() == 0 || facts.vocab() > uint32_t(INT32_MAX) || facts.hidden() == 0)
+  if (manifest.program() && (facts.vocab() || facts.hidden()))
+    return damaged(model, error, "a program with a vocabulary of %u and a hidden size of %u", facts.vocab(),
+                   facts.hidden());
+  if (!manifest.program() &&
+      (facts.vocab() == 0 || facts.vocab() > uint32_t(INT32_MAX) || facts.hidden() == 0))
     return damaged(model, error, "manifest gives a vocabulary of %u and a hidden size of %u", facts.vocab(),
                    facts.hidden());
   if (manifest.context() == 0 || manifest.context() > kMostContext)

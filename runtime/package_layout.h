@@ -18,6 +18,9 @@ inline constexpr uint64_t kNoKernel = ~uint64_t(0);
 // Tokens that a package may be made for; keeps sums of positions and tokens within 32 bits.
 inline constexpr uint32_t kMostContext = 1u << 30;
 
+// Dimensions of a tensor that goes into or comes out of a program.
+inline constexpr uint32_t kMostRank = 16;
+
 struct PackageHeader {
   char magic[8];
   uint32_t version;

@@ -18,6 +18,8 @@ public:
   ScheduleCheck(sinter_model *model, sinter_error *error) : model(model), manifest(*model->manifest), error(error) {}
 
   sinter_status run() {
+    if (manifest.program())
+      return runProgram();
     for (uint32_t i = 0; i < manifest.caches()->size(); ++i)
       if (sinter_status status = checkShape(*manifest.caches()->Get(i)))
         return status;
@@ -39,6 +41,20 @@ public:
   }
 
 private:
+  sinter_status runProgram() {
+    for (const package::Entry *entry : *manifest.entries()) {
+      if (sameText(entry->name()->c_str(), "exec"))
+        model->exec = entry;
+      if (sameText(entry->name()->c_str(), "sizes"))
+        model->sizes = entry;
+      if (sinter_status status = checkEntry(*entry))
+        return status;
+    }
+    if (!model->exec || manifest.caches()->size() || count(manifest.yardsticks()))
+      return damaged(model, error, "a program has an entry 'exec' and neither caches nor yardsticks");
+    return checkProgram(model, error);
+  }
+
   sinter_status checkShape(const package::Cache &cache) {
     const char *name = cache.name()->c_str();
     if (cache.tile_tokens() == 0 || cache.capacity() == 0 || cache.capacity() % cache.tile_tokens())

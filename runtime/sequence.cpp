@@ -11,6 +11,9 @@ namespace {
 
 sinter_status checkTokens(sinter_session *session, const uint32_t *ids, size_t count) {
   uint32_t vocab = session->sampler.vocab;
+  if (session->model->exec)
+    return fail(&session->error, SINTER_ERROR_UNSUPPORTED, "%s is a program with named inputs: it takes no tokens",
+                session->model->label);
   if (session->model->encode)
     return fail(&session->error, SINTER_ERROR_UNSUPPORTED, "%s is an encoder: it does not continue texts",
                 session->model->label);
@@ -34,12 +37,12 @@ Step takeStep(sinter_session *session, const uint32_t *ids, size_t count) {
     session->tokens[i] = int32_t(ids[i]);
     session->history[session->position + i] = ids[i];
   }
-  return {tokens == 1 ? &session->decode : &session->prefill, {tokens, session->position, 0}};
+  return {tokens == 1 ? &session->decode : &session->prefill, {tokens, session->position, 0, {}}};
 }
 
 // Logits of one row of the last step.
 Step headStep(sinter_session *session, const Step &step, uint64_t row) {
-  return {&session->head, {1, step.scalars.position + row, row}};
+  return {&session->head, {1, step.scalars.position + row, row, {}}};
 }
 
 void advance(sinter_session *session, const Step &step) {

@@ -36,6 +36,14 @@ public:
       uint64_t bytes = cacheBytes(*manifest.caches()->Get(i), layout.context);
       start += (bytes + kBlockAlignment - 1) / kBlockAlignment * kBlockAlignment;
     }
+    session->arena = block + layout.arena;
+    if (manifest.program()) {
+      session->inputs = reinterpret_cast<InputShape *>(block + layout.inputs);
+      session->exec = resolve(*model->exec);
+      if (model->sizes)
+        session->sizes = resolve(*model->sizes);
+      return session;
+    }
     const struct {
       const package::Entry *entry;
       Schedule *schedule;

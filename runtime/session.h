@@ -5,6 +5,16 @@
 #include "runtime/sampler.h"
 #include "runtime/schedule.h"
 
+namespace sinter::runtime {
+
+// What an input of a program was last given.
+struct InputShape {
+  bool given;
+  uint64_t dims[kMostRank];
+};
+
+} // namespace sinter::runtime
+
 struct sinter_session {
   const sinter_model *model;
   sinter_error error; // of the last call that failed
@@ -25,6 +35,10 @@ struct sinter_session {
   void *onDevice;  // the backend's sequence, null on a CPU; with one, `tokens` and `logits` are not in the arena, and
   bool logitsHere; // says whether the logits were read back since the last step
   float *rows;     // [tokens of a step][stride], what an observer is shown
+  sinter::runtime::Schedule exec, sizes; // of a program
+  sinter::runtime::InputShape *inputs;   // [inputs of the program]
+  uint8_t *arena;
+  bool executed; // outputs belong to the inputs
 
   sinter::runtime::Observer observer;
   sinter::runtime::Profiler profiler;

@@ -282,6 +282,63 @@ typedef struct sinter_encoding {
  * stands for itself: there is no padding, and results do not depend on texts before it. */
 SINTER_API sinter_status sinter_encode(sinter_session *session, const uint32_t *ids, const uint32_t *types, size_t count,
                                        sinter_encoding *encoding);
+/* ---- Programs ---------------------------------------------------------------------------------------------------
+ *
+ * A package of any other model: named tensors in, named tensors out.
+ *
+ *   int64_t shape[2] = {1, 12};
+ *   sinter_set_input(session, sinter_find_input(model, "input_ids"), shape, 2, ids, sizeof(ids));
+ *   sinter_execute(session);
+ *   sinter_tensor result;
+ *   sinter_get_output(session, 0, &result);
+ */
+
+typedef enum sinter_type {
+  SINTER_F32, SINTER_F16, SINTER_BF16, SINTER_F64, SINTER_I8, SINTER_U8, SINTER_I16, SINTER_U16, SINTER_I32, SINTER_U32,
+  SINTER_I64, SINTER_U64, SINTER_BOOL /* a byte, 0 or 1 */
+} sinter_type;
+
+#define SINTER_MOST_RANK 16
+#define SINTER_NONE UINT32_MAX
+
+typedef struct sinter_port {
+  const char *name;                        /* owned by the model, as all pointers here */
+  sinter_type type;
+  uint32_t rank;
+  int64_t dims[SINTER_MOST_RANK];          /* -1: known when the program runs */
+  const char *dim_names[SINTER_MOST_RANK]; /* of an input's unknown dims, e.g. "sequence"; else NULL */
+  uint64_t most[SINTER_MOST_RANK];         /* that an input's dim may be */
+} sinter_port;
+
+/* 0 if the model is not a program. */
+SINTER_API uint32_t sinter_input_count(const sinter_model *model);
+SINTER_API uint32_t sinter_output_count(const sinter_model *model);
+SINTER_API sinter_status sinter_get_input(const sinter_model *model, uint32_t index, sinter_port *port);
+SINTER_API sinter_status sinter_get_output_port(const sinter_model *model, uint32_t index, sinter_port *port);
+/* The index of an input or output by its name; SINTER_NONE if there is none. */
+SINTER_API uint32_t sinter_find_input(const sinter_model *model, const char *name);
+SINTER_API uint32_t sinter_find_output(const sinter_model *model, const char *name);
+/* "f32", "i64", ... and the bytes of one element. */
+SINTER_API const char *sinter_type_text(sinter_type type);
+SINTER_API uint32_t sinter_type_bytes(sinter_type type);
+
+/* Copies a row-major tensor into the session; `size` is in bytes. It stays until the input is set again. */
+SINTER_API sinter_status sinter_set_input(sinter_session *session, uint32_t index, const int64_t *shape, uint32_t rank,
+                                          const void *data, size_t size);
+/* The same without the copy: the shape is set, and `*data` is where its bytes are to be written before the next run. */
+SINTER_API sinter_status sinter_bind_input(sinter_session *session, uint32_t index, const int64_t *shape, uint32_t rank,
+                                           void **data);
+/* Computes all outputs. Every input must have been set, and dims of one name must be equal. */
+SINTER_API sinter_status sinter_execute(sinter_session *session);
+
+typedef struct sinter_tensor {
+  sinter_type type;
+  uint32_t rank;
+  int64_t shape[SINTER_MOST_RANK];
+  const void *data; /* row-major, in the session, valid until its next call */
+  size_t size;      /* bytes */
+} sinter_tensor;
+SINTER_API sinter_status sinter_get_output(sinter_session *session, uint32_t index, sinter_tensor *tensor);
 
 /* ---- Looking inside ---------------------------------------------------------------------------------------------- */
 

@@ -57,7 +57,7 @@ sinter_status sinter_run_yardstick(sinter_session *session, const char *kind, co
   dispatch.units = units;
   const Schedule schedule = {found->kind()->c_str(), &dispatch, 1};
   const uint64_t begin = platform::nanoseconds();
-  runJob(&session->team, {{{&schedule, {1, 0, 0}}, {}}, 1, {}, {}});
+  runJob(&session->team, {{{&schedule, {1, 0, 0, {}}}, {}}, 1, {}, {}});
   *nanoseconds = platform::nanoseconds() - begin;
   return SINTER_OK;
 }

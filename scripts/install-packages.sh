@@ -8,8 +8,10 @@ build=(
   clang-22 lld-22 llvm-22-dev libmlir-22-dev mlir-22-tools liblld-22-dev zlib1g-dev libzstd-dev
   libflatbuffers-dev flatbuffers-compiler libeigen3-dev libcli11-dev nlohmann-json3-dev libpcre2-dev libutf8proc-dev libvulkan-dev
   libspirv-cross-c-shared-dev
+  libprotobuf-dev protobuf-compiler libonnx-dev
 )
-test=(llvm-22-tools libclang-rt-22-dev libgtest-dev python3-numpy binutils mesa-vulkan-drivers libvulkan1 spirv-tools pkgconf)
+test=(llvm-22-tools libclang-rt-22-dev libgtest-dev python3-numpy binutils mesa-vulkan-drivers libvulkan1 spirv-tools pkgconf
+  libonnx-testdata)
 
 case "${1:-}" in
   build) wanted=("${build[@]}") ;;

@@ -10,6 +10,7 @@ void addRunCommand(CLI::App &app);
 void addBenchCommand(CLI::App &app);
 void addEvalCommand(CLI::App &app);
 void addDevicesCommand(CLI::App &app);
+void addExecCommand(CLI::App &app);
 void addInspectCommand(CLI::App &app);
 void addEmbedCommand(CLI::App &app);
 void addClassifyCommand(CLI::App &app);

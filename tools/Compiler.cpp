@@ -15,6 +15,7 @@
 #include "passes/Pipeline.h"
 #include "passes/Recipes.h"
 #include "runtime/sinter.h"
+#include "tools/NpyTensor.h"
 #include "tools/PrintAfter.h"
 #include "tools/VerifyTargets.h"
 
@@ -70,7 +71,32 @@ static llvm::Error checkOptions(Compilation &c) {
   return llvm::Error::success();
 }
 
+static bool isOnnx(const std::string &path) { return llvm::StringRef(path).ends_with(".onnx"); }
+
+// The importer takes TensorProto, which is what an initializer of the same value would be.
+static llvm::Error importOnnxModel(Compilation &c) {
+  OnnxOptions options;
+  options.dims = c.options.dims;
+  options.maxDims = c.options.maxDims;
+  for (const auto &[name, path] : c.options.inputValues) {
+    std::string problem;
+    if (!tensorFromNpy(path, options.values[name], problem))
+      return fail(problem);
+  }
+  llvm::Expected<ImportedModel> imported = importOnnx(c.options.model, options, c.context);
+  if (!imported)
+    return imported.takeError();
+  c.model = std::move(*imported);
+  c.report.model = c.model.info.name;
+  c.report.family = c.model.info.family;
+  c.report.parameters = c.model.info.parameters;
+  c.report.raised.insert(c.model.raised.begin(), c.model.raised.end());
+  return llvm::Error::success();
+}
+
 static llvm::Error importModel(Compilation &c) {
+  if (isOnnx(c.options.model))
+    return importOnnxModel(c);
   llvm::Expected<ImportedModel> imported = importHuggingFace(c.options.model, c.context);
   if (!imported)
     return imported.takeError();
@@ -102,7 +128,10 @@ static llvm::Error importModel(Compilation &c) {
 
 static llvm::Error runPipeline(Compilation &c) {
   mlir::PassManager passes(&c.context);
-  buildPipeline(passes, c.pipeline);
+  if (isOnnx(c.options.model))
+    buildExecPipeline(passes);
+  else
+    buildPipeline(passes, c.pipeline);
   std::string problem;
   if (!c.options.printAfter.empty() && !printAfterPass(passes, c.options.printAfter, problem))
     return fail(problem);
@@ -141,6 +170,8 @@ static llvm::Error compileTargets(Compilation &c) {
 }
 
 static llvm::Error compileText(Compilation &c) {
+  if (isOnnx(c.options.model))
+    return llvm::Error::success();
   std::string problem;
   if (!compileTokenizer(c.options.model, c.package.tokenizer, problem) ||
       !readChatTemplate(c.options.model, c.package.chatTemplate, problem))

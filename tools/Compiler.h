@@ -5,6 +5,7 @@
 #include "tools/Progress.h"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,6 +32,9 @@ struct CompileOptions {
   std::string depfile;                // where the files that the output was made of are listed, for build systems
   bool weightsInFile = false;
   bool staticProgram = false;
+  // Of .onnx files:
+  std::map<std::string, int64_t> dims, maxDims;   // run-time dimensions: fixed, or the most that they may be
+  std::map<std::string, std::string> inputValues; // inputs that are fixed: name -> .npy file
 };
 
 struct FormatSize {
@@ -69,6 +73,7 @@ struct CompileReport {
   std::vector<std::pair<std::string, uint64_t>> targets; // name, bytes of code
   std::vector<EntrySize> entries;
   uint64_t kernels = 0;
+  std::map<std::string, int> raised; // of an ONNX graph: ops that were found in pieces
   std::vector<std::pair<std::string, double>> stages; // name, seconds
   uint64_t peakCompilerBytes = 0;                     // largest resident size so far
   uint64_t peakRuntimeBytes = 0;                      // one session on `threads` threads; 0: no code for this machine

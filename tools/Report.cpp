@@ -71,6 +71,7 @@ static Json reportJson(const CompileOptions &options, const CompileReport &repor
                  {"formats", formats},
                  {"targets", targets},
                  {"kernels", report.kernels},
+                 {"raised", report.raised},
                  {"entries", entries},
                  {"peak_memory_bytes", report.peakRuntimeBytes ? Json(report.peakRuntimeBytes) : Json(nullptr)},
                  {"threads", report.threads},
@@ -117,6 +118,10 @@ static void printStats(const CompileReport &report) {
     std::printf("  %-22s %5llu dispatches %5llu barriers, %.1f per layer\n", entry.name.c_str(),
                 static_cast<unsigned long long>(entry.dispatches), static_cast<unsigned long long>(entry.barriers),
                 report.layers ? static_cast<double>(entry.barriers) / static_cast<double>(report.layers) : 0);
+  if (!report.raised.empty())
+    std::printf("\nfound in pieces, and made one op\n");
+  for (const auto &[name, count] : report.raised)
+    std::printf("  %-22s %15d\n", name.c_str(), count);
   std::printf("\nseconds\n");
   for (const auto &[name, taken] : report.stages)
     std::printf("  %-22s %15.3f\n", name.c_str(), taken);

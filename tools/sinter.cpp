@@ -14,12 +14,14 @@ int main(int argc, char **argv) {
              "  sinter run tales.sinter \"Once upon a time\"\n"
              "  sinter bench tales.sinter --prompt-tokens 128 --gen-tokens 64\n"
              "  sinter eval tales.sinter --text stories.txt\n"
+             "  sinter exec minilm.sinter --input input_ids=ids.npy --output-dir out\n"
              "  sinter inspect tales.sinter --context 128 --threads 2\n"
              "  sinter embed minilm.sinter \"a cat\" \"a kitten\" --similarity\n"
              "\n\"sinter run --help\" and so on tell more. Every command takes --json.\n");
   sinter::addRunCommand(app);
   sinter::addBenchCommand(app);
   sinter::addEvalCommand(app);
+  sinter::addExecCommand(app);
   sinter::addInspectCommand(app);
   sinter::addEmbedCommand(app);
   sinter::addClassifyCommand(app);

@@ -73,13 +73,47 @@ static void checkKind(const CompileOptions &options) {
     throw Failure("--sysroot is for --output-kind shared");
 }
 
+// "NAME=VALUE" into its halves.
+static std::pair<std::string, std::string> splitPair(const std::string &option, const std::string &text) {
+  const size_t equals = text.rfind('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
+    throw Failure(option + " is '" + text + "', expected NAME=VALUE");
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+static void readDims(const std::string &option, const std::vector<std::string> &texts,
+                     std::map<std::string, int64_t> &dims) {
+  for (const std::string &text : texts) {
+    auto [name, value] = splitPair(option, text);
+    std::string problem = wholeNumber(0, UINT32_MAX)(value);
+    if (!problem.empty())
+      throw Failure(option + " " + text + ": " + problem);
+    dims[name] = std::stoll(value);
+  }
+}
+
+// What only one kind of model has a meaning for.
+static void checkModel(const CLI::App &app, const std::string &model) {
+  const bool onnx = model.size() > 5 && model.compare(model.size() - 5, 5, ".onnx") == 0;
+  for (const char *name : {"--quantize", "--embed-quantize", "--context", "--prefill-tokens", "--kv", "--verify"})
+    if (onnx && app.count(name))
+      throw Failure(std::string(name) + " is for model directories; an .onnx file is compiled as it is");
+  if (onnx && app.get_option("--output-kind")->as<std::string>() == "exe")
+    throw Failure("--output-kind exe is for models that write text; sinter exec runs packages of .onnx files");
+  for (const char *name : {"--dim", "--max-dim", "--input-value"})
+    if (!onnx && app.count(name))
+      throw Failure(std::string(name) + " is for .onnx files");
+}
+
 int main(int argc, char **argv) {
   CompileOptions options;
   ReportStyle style;
-  CLI::App app("Compiles a Hugging Face model directory into one file that sinter runs.", "sinterc");
+  std::vector<std::string> dims, maxDims, inputValues;
+  CLI::App app("Compiles a Hugging Face model directory or an ONNX file into one file that sinter runs.", "sinterc");
   app.set_version_flag("--version", "sinterc " SINTER_VERSION);
   app.add_option("MODEL", options.model,
-                 "directory with config.json, *.safetensors and, for text, tokenizer.json; or, to be linked, a package")
+                 "directory with config.json, *.safetensors and, for text, tokenizer.json; an .onnx file; or, to be "
+                 "linked, a package")
       ->required()
       ->type_name("");
   app.add_option("-o,--output", options.output, "the package to write; replaced if it exists")->type_name("FILE");
@@ -141,6 +175,17 @@ int main(int argc, char **argv) {
       ->type_name("FILE")
       ->group(kind);
 
+  const std::string graphs = "Of .onnx files";
+  app.add_option("--dim", dims, "fix a run-time dimension")->type_name("NAME=N")->group(graphs);
+  app.add_option("--max-dim", maxDims,
+                 "the most that a run-time dimension may be, which memory is planned for (default: 1 for names with "
+                 "\"batch\", 512 for others)")
+      ->type_name("NAME=N")
+      ->group(graphs);
+  app.add_option("--input-value", inputValues, "fix an input, for graphs whose shapes or branches depend on its value")
+      ->type_name("NAME=FILE.npy")
+      ->group(graphs);
+
   const std::string looking = "Checking and looking inside";
   app.add_flag("--verify", options.verify,
                "compare the package with a reference evaluation of the model, layer by layer; exit code 1 past the "
@@ -162,6 +207,11 @@ int main(int argc, char **argv) {
   app.callback([&] {
     options.weightsInFile = weights == "file";
     checkKind(options);
+    checkModel(app, options.model);
+    readDims("--dim", dims, options.dims);
+    readDims("--max-dim", maxDims, options.maxDims);
+    for (const std::string &text : inputValues)
+      options.inputValues.insert(splitPair("--input-value", text));
     compileAndReport(options, style);
   });
   return runCommandLine(app, argc, argv);

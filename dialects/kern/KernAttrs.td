@@ -170,6 +170,17 @@ def Kern_UnitAttr : Kern_Spec<"Unit", "unit"> {
   let parameters = (ins "int64_t":$width);
 }
 
+def Kern_GenericAttr : Kern_Spec<"Generic", "generic"> {
+  let summary = "a kernel whose body is a function of the module";
+  let description = [{
+    What `--sinter-form-generic` makes of a `tx.loops`. `body` names a function with the attribute `kern.kernel`, written
+    as builders write theirs. Bindings: `inputs` that it reads, then `outputs` that it writes, all row-major. Domain: tiles;
+    a unit is an even part of the parallel iterations. With `serial` there is one unit.
+  }];
+  let parameters = (ins "::mlir::FlatSymbolRefAttr":$body, "int64_t":$inputs, "int64_t":$outputs,
+                       DefaultValuedParameter<"bool", "false">:$serial);
+}
+
 def Kern_YardstickAttr : Kern_Spec<"Yardstick", "yardstick"> {
   let summary = "does one thing as fast as the machine can, so that it can be measured";
   let description = [{

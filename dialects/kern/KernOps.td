@@ -41,6 +41,14 @@ def Kern_ScalarOp : Kern_Op<"scalar", [Pure]> {
   let assemblyFormat = "$which attr-dict";
 }
 
+def Kern_DimOp : Kern_Op<"dim", [Pure]> {
+  let summary = "a run-time dimension of the model, by its number";
+  let description = [{ Example: `%s = kern.dim 1` }];
+  let arguments = (ins ConfinedAttr<I64Attr, [IntNonNegative]>:$index);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$index attr-dict";
+}
+
 def Kern_DotOp : Kern_Op<"dot", [Pure, AllTypesMatch<["acc", "result"]>, AllTypesMatch<["codes", "activations"]>]> {
   let summary = "products of unsigned codes and signed activations, summed by fours";
   let description = [{

@@ -158,6 +158,16 @@ Domain UnitAttr::getDomain() const { return Domain::tokens; }
 Bindings UnitAttr::getBindings() const { return {{"in", Access::read, Part::own}, {"out", Access::write, Part::own}}; }
 Work UnitAttr::getWork() const { return {}; }
 
+Domain GenericAttr::getDomain() const { return Domain::tiles; }
+Bindings GenericAttr::getBindings() const {
+  // The one unit of all serial kernels is the same thread's.
+  Part part = getSerial() ? Part::own : Part::whole;
+  Bindings bindings(getInputs(), {"in", Access::read, part});
+  bindings.append(getOutputs(), {"out", Access::write, part});
+  return bindings;
+}
+Work GenericAttr::getWork() const { return {}; }
+
 Domain YardstickAttr::getDomain() const { return Domain::tiles; }
 Bindings YardstickAttr::getBindings() const { return {{"data", Access::read, Part::whole}}; }
 Work YardstickAttr::getWork() const { return {}; } // of no step

@@ -29,8 +29,10 @@ void SchedDialect::initialize() {
 }
 
 LogicalResult WeightOp::verify() {
-  if (getFormat() != "vector" && !findFormat(getFormat()))
-    return emitOpError("has format '") << getFormat() << "', expected vector, " << formatNames();
+  if (getFormat() != "vector" && getFormat() != "raw" && !findFormat(getFormat()))
+    return emitOpError("has format '") << getFormat() << "', expected vector, raw, " << formatNames();
+  if (getFormat() == "raw" && getSources().size() != 1)
+    return emitOpError("is raw and has ") << getSources().size() << " sources, expected one";
   if (getInterleave() && getSources().size() != 2)
     return emitOpError("interleaves two sources, has ") << getSources().size();
   if (getSources().empty())

@@ -9,6 +9,8 @@ def Sched_Role : I32EnumAttr<"Role", "what the runtime uses a buffer for", [
     I32EnumAttrCase<"logits", 2>,  // f32[1][stride(vocab)]; of an encoder, what its head makes of all rows: one row, or one for each
     I32EnumAttrCase<"types", 3>,   // i32[T]: token types of the step
     I32EnumAttrCase<"greedy", 4>,  // i32[1]: place of the largest logit, where entries for GPUs leave it
+    I32EnumAttrCase<"port", 5>,    // an input or output of @exec
+    I32EnumAttrCase<"sizes", 6>,   // i64[n]: sizes of outputs, and what must be equal
   ]> {
   let cppNamespace = "::sinter::sched";
   let genSpecializedAttr = 0;

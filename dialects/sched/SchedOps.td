@@ -36,7 +36,7 @@ def Sched_WeightOp : Sched_Op<"weight", [Symbol]> {
   let summary = "a piece of the weights section and how to pack it";
   let description = [{
     `format` names a row of dialects/Formats.h, or is "vector" for plain f32 padded to 32 (norm weights, biases, with
-    `add` added to each element). A matrix takes the rows of its sources one after another; with `interleave` its two
+    `add` added to each element), or "raw" for one source's bytes as they are. A matrix takes the rows of its sources one after another; with `interleave` its two
     sources, each padded to tiles of 32 rows, alternate tile by tile; so do two vectors. `offset` and `bytes` are given by
     `--sinter-plan-weights`.
 
@@ -66,6 +66,32 @@ def Sched_CacheOp : Sched_Op<"cache", [Symbol]> {
     /// Bytes of one tile: keys and values of all heads for kTileTokens tokens.
     int64_t getTileBytes();
   }];
+}
+
+def Sched_DimOp : Sched_Op<"dim"> {
+  let summary = "a run-time dimension; its number is its place among the others";
+  let description = [{ Example: `sched.dim "sequence" max(512)` }];
+  let arguments = (ins StrAttr:$name, I64Attr:$max);
+  let assemblyFormat = "$name `max` `(` $max `)` attr-dict";
+}
+
+def Sched_PortOp : Sched_Op<"port"> {
+  let summary = "a named input or output of @exec";
+  let description = [{
+    `buffer` holds it row-major; `type` is its element type as the model has it (`u8`, `bool`, ...). A dimension of at least
+    0 is static. Of an input, -1 - n stands for run-time dimension n; of an output, for element n of the `sizes` buffer,
+    which the entry @sizes fills.
+
+    Example: `sched.port input "ids" @in.0 type("i64") dims([-1, -2])`
+  }];
+  let arguments = (ins UnitAttr:$output, StrAttr:$name, FlatSymbolRefAttr:$buffer, StrAttr:$type, DenseI64ArrayAttr:$dims);
+  let assemblyFormat = "(`output` $output^):(`input`)? $name $buffer `type` `(` $type `)` `dims` `(` $dims `)` attr-dict";
+}
+
+def Sched_CheckOp : Sched_Op<"check"> {
+  let summary = "two elements of the `sizes` buffer that must be equal when the model runs";
+  let arguments = (ins I64Attr:$left, I64Attr:$right, StrAttr:$message);
+  let assemblyFormat = "$left `,` $right $message attr-dict";
 }
 
 def Sched_BufferOp : Sched_Op<"buffer", [Symbol]> {

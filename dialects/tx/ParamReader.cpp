@@ -89,14 +89,47 @@ Expected<ParamReader::OpenFile *> ParamReader::open(StringRef path) {
   return files.emplace(path.str(), std::move(file)).first->second.get();
 }
 
+static Error paramError(ParamOp param, const Twine &what) {
+  return createStringError(std::make_error_code(std::errc::invalid_argument),
+                           param.getFile() + ": tensor " + param.getSymName() + ": " + what);
+}
+
+Error ParamReader::readBytes(ParamOp param, uint64_t begin, uint64_t count, uint8_t *out) {
+  if (std::optional<ArrayRef<int8_t>> data = param.getData()) {
+    if (begin > data->size() || count > data->size() - begin)
+      return paramError(param, "bytes past its end");
+    memcpy(out, data->data() + begin, count);
+    return Error::success();
+  }
+  Expected<OpenFile *> file = open(param.getFile());
+  if (!file)
+    return file.takeError();
+  const uint64_t size = (*file)->size, offset = param.getOffset();
+  if (offset > size || begin > size - offset || count > size - offset - begin)
+    return paramError(param, "needs " + Twine(count) + " bytes at " + Twine(offset + begin) + ", the file has " +
+                                 Twine(size) + " bytes");
+  for (uint64_t done = 0; done < count;) {
+    ssize_t got = pread((*file)->descriptor, out + done, count - done, off_t(offset + begin + done));
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0)
+      return readError(param.getFile(), errno);
+    if (got == 0)
+      return paramError(param, "the file became shorter while it was read");
+    done += got;
+  }
+  return Error::success();
+}
+
 Error ParamReader::readRows(ParamOp param, int64_t begin, int64_t count, float *out) {
   mlir::RankedTensorType type = param.getTensorType();
   int64_t rows = type.getRank() == 2 ? type.getDimSize(0) : 1;
   int64_t columns = type.getShape().back();
-  auto fail = [&](const Twine &what) {
-    return createStringError(std::make_error_code(std::errc::invalid_argument),
-                             param.getFile() + ": tensor " + param.getSymName() + ": " + what);
-  };
+  auto fail = [&](const Twine &what) { return paramError(param, what); };
+  mlir::Type element = type.getElementType();
+  if (type.getRank() < 1 || type.getRank() > 2 || !(element.isF32() || element.isF16() || element.isBF16()) ||
+      param.getData())
+    return fail("is not a vector or matrix of f32, f16 or bf16 in a file");
   if (begin < 0 || count < 0 || begin > rows || count > rows - begin)
     return fail("rows [" + Twine(begin) + ", " + Twine(begin + count) + ") are not among its " + Twine(rows));
   if (count == 0 || columns == 0)
@@ -114,7 +147,7 @@ Error ParamReader::readRows(ParamOp param, int64_t begin, int64_t count, float *
     return fail("needs " + Twine(rows) + " x " + Twine(columns) + " elements of " + Twine(width) + " bytes at " +
                 Twine(offset) + ", the file has " + Twine(size) + " bytes");
 
-  auto convert = type.getElementType().isF32() ? convertF32 : type.getElementType().isF16() ? convertF16 : convertBF16;
+  auto convert = element.isF32() ? convertF32 : element.isF16() ? convertF16 : convertBF16;
   thread_local std::vector<unsigned char> piece(kPieceBytes);
   uint64_t from = offset + begin * columns * width;
   const uint64_t end = from + count * columns * width;

@@ -21,6 +21,9 @@ public:
   // Thread-safe. Memory does not grow with the model.
   llvm::Error readRows(ParamOp param, int64_t begin, int64_t count, float *out);
 
+  // Bytes [begin, begin + count) of the param as they are. Thread-safe.
+  llvm::Error readBytes(ParamOp param, uint64_t begin, uint64_t count, uint8_t *out);
+
 private:
   struct OpenFile;
   llvm::Expected<OpenFile *> open(llvm::StringRef path);

@@ -37,11 +37,13 @@ static LogicalResult checkNorm(Operation *op, SymbolTableCollection &symbols, No
 
 LogicalResult ParamOp::verify() {
   RankedTensorType type = dyn_cast<RankedTensorType>(getType());
-  if (!type || !type.hasStaticShape() || type.getRank() < 1 || type.getRank() > 2 ||
-      !(type.getElementType().isF32() || type.getElementType().isF16() || type.getElementType().isBF16()))
-    return emitOpError("(C1) must be a static tensor of rank 1 or 2 of f32, f16 or bf16, is ") << getType();
+  if (!type || !type.hasStaticShape() || !type.getElementType().isIntOrFloat() || type.getElementTypeBitWidth() % 8)
+    return emitOpError("(C1) must be a static tensor of whole bytes per element, is ") << getType();
   if (getFormat() && !findFormat(*getFormat()))
     return emitOpError("(C2) has format '") << *getFormat() << "', expected one of " << formatNames();
+  const int64_t bytes = type.getNumElements() * (type.getElementTypeBitWidth() / 8);
+  if (getData() && static_cast<int64_t>(getData()->size()) != bytes)
+    return emitOpError("(C3) has ") << getData()->size() << " bytes of data, " << type << " takes " << bytes;
   return success();
 }
 
@@ -210,6 +212,39 @@ LogicalResult EmbedSumOp::verifySymbolUses(SymbolTableCollection &symbols) {
     if (type.getRank() != 2 || type.getDimSize(1) != columns(getResult()))
       return emitOpError("(C1) table ") << name << " is " << type << ", expected " << columns(getResult()) << " columns";
   }
+  return success();
+}
+
+LogicalResult ValueOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  FailureOr<ParamOp> param = findParam(*this, symbols, getParamAttr());
+  if (failed(param))
+    return failure();
+  if (param->getTensorType() != getType())
+    return emitOpError("is ") << getType() << ", its param " << getParamAttr() << " is " << param->getTensorType();
+  return success();
+}
+
+LogicalResult LoopsOp::verify() {
+  int64_t dynamic = 0;
+  for (Type result : getResultTypes())
+    dynamic += cast<RankedTensorType>(result).getNumDynamicDims();
+  if (static_cast<int64_t>(getSizes().size()) != dynamic)
+    return emitOpError("(C1) has ") << getSizes().size() << " sizes, its results have " << dynamic << " dynamic dims";
+  SmallVector<Type> tensors(getInputs().getTypes());
+  llvm::append_range(tensors, getResultTypes());
+  if (getBody().getNumArguments() != tensors.size())
+    return emitOpError("(C2) has ") << getBody().getNumArguments() << " arguments in its body, expected "
+                                    << tensors.size();
+  for (auto [argument, type] : llvm::zip_equal(getBody().getArgumentTypes(), tensors)) {
+    RankedTensorType tensor = cast<RankedTensorType>(type);
+    if (argument != MemRefType::get(tensor.getShape(), tensor.getElementType()))
+      return emitOpError("(C2) has an argument ") << argument << " for " << tensor;
+  }
+  int64_t parallel = 0;
+  for (Operation &op : getBody().front())
+    parallel += op.getName().getStringRef() == "scf.parallel";
+  if (parallel > 1)
+    return emitOpError("(C3) has ") << parallel << " scf.parallel at its top level, expected at most one";
   return success();
 }
 

@@ -20,15 +20,17 @@ def Tx_ParamOp : Tx_Op<"param", [Symbol]> {
   let summary = "a weight: where its bytes are and what they mean";
   let description = [{
     Bytes `[offset, offset + size)` of `file` hold a row-major tensor of this type. A matrix is `[rows, columns]` =
-    `[outputs, inputs]`. `as` is the format it will be stored in (dialects/Formats.h), chosen by `--sinter-quantize`.
+    `[outputs, inputs]`. `as` is the format it will be stored in (dialects/Formats.h), chosen by `--sinter-quantize`. Small
+    constants that no file holds (of an ONNX graph) bring their bytes as `data`, and name no file.
 
-    Constraints: (C1) the type is a static tensor of rank 1 or 2 of f32, f16 or bf16; (C2) `as` names a format.
+    Constraints: (C1) the type is a static tensor of whole bytes per element; (C2) `as` names a format; (C3) `data` has the
+    type's bytes.
 
     Example: `tx.param @layers.0.q "model.safetensors" at 262400 : tensor<128x128xbf16> as "q8"`
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$file, I64Attr:$offset, TypeAttrOf<AnyRankedTensor>:$type,
-                       OptionalAttr<StrAttr>:$format);
-  let assemblyFormat = "$sym_name $file `at` $offset `:` $type (`as` $format^)? attr-dict";
+                       OptionalAttr<StrAttr>:$format, OptionalAttr<DenseI8ArrayAttr>:$data);
+  let assemblyFormat = "$sym_name $file `at` $offset `:` $type (`as` $format^)? (`data` $data^)? attr-dict";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::RankedTensorType getTensorType() { return ::llvm::cast<::mlir::RankedTensorType>(getType()); }
@@ -218,6 +220,56 @@ def Tx_UnitOp : Tx_Op<"unit", [Pure, SameOperandsAndResultType]> {
   let arguments = (ins Tx_Rows:$input);
   let results = (outs Tx_Rows:$result);
   let assemblyFormat = "$input attr-dict `:` type($result)";
+}
+
+//===-- What is not of a transformer ----------------------------------------------------------------------------===//
+
+def Tx_DimOp : Tx_Op<"dim", [Pure]> {
+  let summary = "a size that is known when the model runs";
+  let description = [{
+    Dimension `index` of the program's run-time dimensions, called `name` in the model; never above `max`, which buffers are
+    planned for.
+
+    Example: `%s = tx.dim 1 "sequence" max(512)`
+  }];
+  let arguments = (ins ConfinedAttr<I64Attr, [IntNonNegative]>:$index, StrAttr:$name,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$max);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$index $name `max` `(` $max `)` attr-dict";
+}
+
+def Tx_ValueOp : Tx_Op<"value", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a param as it lies in its file: a row-major tensor of the param's type";
+  let description = [{ Example: `%w = tx.value @w : tensor<3x4xi64>` }];
+  let arguments = (ins FlatSymbolRefAttr:$param);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$param attr-dict `:` type($result)";
+}
+
+def Tx_LoopsOp : Tx_Op<"loops", [Pure, NoTerminator, SingleBlock, AttrSizedOperandSegments]> {
+  let summary = "a computation written as loops over memory, one kernel";
+  let description = [{
+    The block's arguments are the inputs and then the results as row-major memrefs; the body reads the former and writes
+    the latter, whose first contents are undefined. `sizes` are the dynamic sizes of all results in order. The body may
+    use `index` values from outside that come from `tx.dim`. Iterations of the `scf.parallel` at the body's top level are
+    shared out among threads; what stands before it each thread does by itself.
+
+    Constraints: (C1) there are as many sizes as dynamic dimensions of results; (C2) arguments are memrefs of the inputs'
+    and results' shapes; (C3) at most one `scf.parallel` is at the top level, and stores are inside of it if there is one.
+
+    Example:
+    ```mlir
+    %y = tx.loops(%x) sizes(%n) : (tensor<?xf32>) -> tensor<?xf32> {
+    ^bb0(%in: memref<?xf32>, %out: memref<?xf32>):
+      scf.parallel (%i) = (%c0) to (%n) step (%c1) { ... }
+    }
+    ```
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$inputs, Variadic<Index>:$sizes);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "`(` $inputs `)` (`sizes` `(` $sizes^ `)`)? attr-dict `:` functional-type($inputs, $results) $body";
+  let hasVerifier = 1;
 }
 
 //===-- Fused forms ----------------------------------------------------------------------------------------------===//

@@ -15,6 +15,8 @@ sched.kernel @quantize #kern.rows<width = 32, quantize = "q8">
 sched.kernel @linear #kern.linear<rows = 64, columns = 32, format = "q8">
 // CHECK: #kern.linear<rows = 64, columns = 32, format = "q8", fused_rows = true, norm = <kind = rms, epsilon = 5.000000e-01 : f32>, glu = silu, bias = true, residual = true, single = true, row_from_scalar = true>
 sched.kernel @fused #kern.linear<rows = 64, columns = 32, format = "q8", fused_rows = true, norm = <kind = rms, epsilon = 0.5 : f32>, glu = silu, bias = true, residual = true, single = true, row_from_scalar = true>
+// CHECK: #kern.generic<body = @some, inputs = 2, outputs = 1, serial = true>
+sched.kernel @generic #kern.generic<body = @some, inputs = 2, outputs = 1, serial = true>
 // CHECK: #kern.rope_table<rope = #rope>
 sched.kernel @table #kern.rope_table<rope = #rope>
 // CHECK: #kern.rotate_append<heads = 4, kv_heads = 2, head_dim = 8, rotary_dims = 4, style = interleaved, element = f16, capacity = 64, tokens_per_unit = 16, query_norm = <kind = rms, epsilon = 5.000000e-01 : f32>, key_norm = <kind = rms, epsilon = 5.000000e-01 : f32>>
@@ -44,4 +46,11 @@ func.func @dot(%acc: vector<16xi32>, %codes: vector<64xi8>, %rows: vector<64xi8>
   // CHECK: kern.dot %{{.*}}, %{{.*}}, %{{.*}} max_code(15) : vector<16xi32>, vector<64xi8>
   %d = kern.dot %acc, %codes, %rows max_code(15) : vector<16xi32>, vector<64xi8>
   return %d : vector<16xi32>
+}
+
+// CHECK-LABEL: @dims
+func.func @dims() -> index {
+  // CHECK: kern.dim 3
+  %d = kern.dim 3
+  return %d : index
 }

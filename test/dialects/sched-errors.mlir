@@ -1,6 +1,6 @@
 // RUN: sinter-opt %s --split-input-file --verify-diagnostics
 
-// expected-error @+1 {{has format 'q5', expected vector, f32, f16, bf16, q8, q8-64, q6, q4}}
+// expected-error @+1 {{has format 'q5', expected vector, raw, f32, f16, bf16, q8, q8-64, q6, q4}}
 sched.weight @w "q5" [@a] rows(64) columns(32)
 
 // -----

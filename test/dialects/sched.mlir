@@ -23,6 +23,19 @@ sched.buffer @hidden hidden : memref<16x32xf32> at 64
 // CHECK: sched.buffer @logits logits : memref<1x64xf32> at 2112
 sched.buffer @logits logits : memref<1x64xf32> at 2112
 
+// CHECK: sched.weight @raw "raw" [@v] rows(1) columns(128)
+sched.weight @raw "raw" [@v] rows(1) columns(128)
+// CHECK: sched.buffer @in port : memref<64xi64>
+sched.buffer @in port : memref<64xi64>
+// CHECK: sched.dim "rows" max(64)
+sched.dim "rows" max(64)
+// CHECK: sched.port input "ids" @in type("i64") dims([-1])
+sched.port input "ids" @in type("i64") dims([-1])
+// CHECK: sched.port output "copy" @in type("i64") dims([-1])
+sched.port output "copy" @in type("i64") dims([-1])
+// CHECK: sched.check 0, 1 "rows of both"
+sched.check 0, 1 "rows of both"
+
 // CHECK: sched.func @prefill max_tokens(16) {
 sched.func @prefill max_tokens(16) {
   // CHECK-DAG: %[[X:.*]] = sched.ref @hidden : memref<16x32xf32>

@@ -1,17 +1,17 @@
 // RUN: sinter-opt %s --split-input-file --verify-diagnostics
 
-// expected-error @+1 {{(C1) must be a static tensor of rank 1 or 2 of f32, f16 or bf16, is 'tensor<8x8xi8>'}}
-tx.param @w "m" at 0 : tensor<8x8xi8>
+// expected-error @+1 {{(C1) must be a static tensor of whole bytes per element, is 'tensor<8x8xi4>'}}
+tx.param @w "m" at 0 : tensor<8x8xi4>
 
 // -----
 
-// expected-error @+1 {{(C1) must be a static tensor of rank 1 or 2 of f32, f16 or bf16, is 'tensor<?x8xf32>'}}
+// expected-error @+1 {{(C1) must be a static tensor of whole bytes per element, is 'tensor<?x8xf32>'}}
 tx.param @w "m" at 0 : tensor<?x8xf32>
 
 // -----
 
-// expected-error @+1 {{(C1) must be a static tensor of rank 1 or 2 of f32, f16 or bf16, is 'tensor<2x4x8xf32>'}}
-tx.param @w "m" at 0 : tensor<2x4x8xf32>
+// expected-error @+1 {{(C3) has 3 bytes of data, 'tensor<2xi16>' takes 4}}
+tx.param @w "" at 0 : tensor<2xi16> data [1, 0, 2]
 
 // -----
 
@@ -325,4 +325,50 @@ func.func @pool(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   // expected-error @+1 {{(C1) result is 'tensor<?x8xf32>', expected one row of 8}}
   %y = tx.pool mean %x : tensor<?x8xf32> -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
+}
+
+// -----
+
+tx.param @w "m" at 0 : tensor<3xf32>
+
+func.func @value() {
+  // expected-error @+1 {{is 'tensor<4xf32>', its param @w is 'tensor<3xf32>'}}
+  %w = tx.value @w : tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @loops(%x: tensor<?xf32>) {
+  // expected-error @+1 {{(C1) has 0 sizes, its results have 1 dynamic dims}}
+  %y = tx.loops(%x) : (tensor<?xf32>) -> tensor<?xf32> {
+  ^bb0(%in: memref<?xf32>, %out: memref<?xf32>):
+  }
+  return
+}
+
+// -----
+
+func.func @loops(%x: tensor<4xf32>) {
+  // expected-error @+1 {{(C2) has an argument 'memref<5xf32>' for 'tensor<4xf32>'}}
+  %y = tx.loops(%x) : (tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%in: memref<5xf32>, %out: memref<4xf32>):
+  }
+  return
+}
+
+// -----
+
+func.func @loops(%n: index) {
+  // expected-error @+1 {{(C3) has 2 scf.parallel at its top level, expected at most one}}
+  %y = tx.loops() : () -> tensor<4xf32> {
+  ^bb0(%out: memref<4xf32>):
+    scf.parallel (%i) = (%n) to (%n) step (%n) {
+      scf.reduce
+    }
+    scf.parallel (%i) = (%n) to (%n) step (%n) {
+      scf.reduce
+    }
+  }
+  return
 }

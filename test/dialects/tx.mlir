@@ -96,3 +96,20 @@ func.func @encoder(%ids: tensor<?xi32>, %mask: tensor<?xi32>) -> tensor<1x8xf32>
   %u = tx.unit %m : tensor<1x8xf32>
   return %u : tensor<1x8xf32>
 }
+
+// CHECK: tx.param @small "" at 0 : tensor<2xi16> data [1, 0, 2, 0]
+tx.param @small "" at 0 : tensor<2xi16> data [1, 0, 2, 0]
+
+// CHECK-LABEL: @generic
+func.func @generic(%x: tensor<?x2xi16>) -> tensor<?xi16> {
+  // CHECK: %[[N:.*]] = tx.dim 0 "rows" max(64)
+  %n = tx.dim 0 "rows" max(64)
+  // CHECK: tx.value @small : tensor<2xi16>
+  %w = tx.value @small : tensor<2xi16>
+  // CHECK: tx.loops(%{{.*}}, %{{.*}}) sizes(%[[N]]) : (tensor<?x2xi16>, tensor<2xi16>) -> tensor<?xi16> {
+  // CHECK-NEXT: ^bb0(%{{.*}}: memref<?x2xi16>, %{{.*}}: memref<2xi16>, %{{.*}}: memref<?xi16>):
+  %y = tx.loops(%x, %w) sizes(%n) : (tensor<?x2xi16>, tensor<2xi16>) -> tensor<?xi16> {
+  ^bb0(%in: memref<?x2xi16>, %v: memref<2xi16>, %out: memref<?xi16>):
+  }
+  return %y : tensor<?xi16>
+}
