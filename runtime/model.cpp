@@ -61,8 +61,9 @@ sinter_status chooseCode(sinter_model *model, const char *isa, sinter_error *err
   if (!best)
     return fail(error, SINTER_ERROR_UNSUPPORTED, "%s: no code that this cpu can run; the package has %s", model->label,
                 targets);
-  bool whole = model->manifest->encoder() ? model->encode && !model->backend
-                                          : model->prefill && model->decode && model->head;
+  bool whole = model->manifest->program()   ? model->exec && !model->backend
+               : model->manifest->encoder() ? model->encode && !model->backend
+                                            : model->prefill && model->decode && model->head;
   if (!whole)
     return damaged(model, error, "there is code for '%.32s', but not each entry that running it takes",
                    best->target()->c_str());
