@@ -226,7 +226,8 @@ Expected<fb::Offset<package::Encoder>> ManifestBuilder::encoder(const std::optio
   fb::Offset<fb::String> pooling = out.CreateString(info.pooling);
   fb::Offset<fb::Vector<fb::Offset<fb::String>>> labels = out.CreateVectorOfStrings(info.labels);
   return package::CreateEncoder(out, package::Task(info.task), uint32_t(info.outputWidth), uint32_t(stride), pooling,
-                                info.unit, types ? &*types : nullptr, uint32_t(info.types), labels);
+                                info.unit, types ? &*types : nullptr, uint32_t(info.types), labels,
+                                info.multiLabel);
 }
 
 // By the names that frontends give element types, in the order of package::TensorType.

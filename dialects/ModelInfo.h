@@ -28,11 +28,13 @@ struct EncoderInfo {
   bool unit = false;               // vectors have length 1
   int64_t types = 0;               // token types; 0: the model has none
   std::vector<std::string> labels; // [outputWidth], but for embeddings
+  bool multiLabel = false;         // each label has a probability of its own; else those of all add up to 1
+  int64_t usualTokens = 0;         // where the model's files cut texts; 0: they say nothing
 };
 
 struct ModelInfo {
-  std::string name;           // last part of the directory's name
-  std::string family;         // "llama", "qwen3", ...
+  std::string name;   // "llama-1.2B": family and size, so that the same files give the same package wherever they are
+  std::string family; // "llama", "qwen3", ...
   int64_t vocab = 0, hidden = 0, layers = 0;
   int64_t trainedContext = 0; // max_position_embeddings
   uint64_t parameters = 0;    // elements of all params, tied ones once

@@ -1,12 +1,16 @@
 // A directory comes in, the tensors of the model in it go out: those of model.safetensors, or those that the weight map
 // of model.safetensors.index.json assigns to its shards. A single file wins when both exist, as in Hugging Face's
-// loader.
+// loader. Where there is neither, the only other *.safetensors is taken: published models call it
+// model.fp16.safetensors and more.
 
 #include "frontend/InputFile.h"
 #include "frontend/Json.h"
 #include "frontend/Safetensors.h"
 
 #include "nlohmann/json.hpp"
+
+#include <algorithm>
+#include <filesystem>
 
 using nlohmann::json;
 
@@ -70,6 +74,21 @@ static bool openShards(Checkpoint &checkpoint, const std::string &indexPath, std
   return true;
 }
 
+// Files of the directory with the ending of safetensors, in order.
+static std::vector<std::string> safetensorsIn(const std::string &directory) {
+  constexpr std::string_view ending = ".safetensors";
+  std::vector<std::string> names;
+  std::error_code problem; // a directory that cannot be listed has none
+  for (std::filesystem::directory_iterator entry(directory, problem), end; !problem && entry != end;
+       entry.increment(problem)) {
+    const std::string name = entry->path().filename().string();
+    if (name.size() > ending.size() && name.compare(name.size() - ending.size(), ending.size(), ending) == 0)
+      names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 bool openCheckpoint(const std::string &directory, Checkpoint &checkpoint, std::string &error) {
   checkpoint = {};
   checkpoint.directory = directory;
@@ -80,7 +99,15 @@ bool openCheckpoint(const std::string &directory, Checkpoint &checkpoint, std::s
   }
   if (fileExists(index))
     return readIndex(index, checkpoint, error) && openShards(checkpoint, index, error);
+  const std::vector<std::string> others = safetensorsIn(directory);
+  if (others.size() == 1) {
+    checkpoint.files = others;
+    return readSafetensors(directory + "/" + others.front(), checkpoint.tensors, error);
+  }
   error = directory + ": found neither model.safetensors nor model.safetensors.index.json";
+  if (!others.empty())
+    error += ", but " + quote(others[0]) + " and " + quote(others[1]) + (others.size() > 2 ? " and more" : "") +
+             ": which of them is it?";
   return false;
 }
 

@@ -149,8 +149,8 @@ bool readConfig(const std::string &directory, Config &config, std::string &error
     return false;
   config.family = findFamily(modelType);
   if (!config.family) {
-    reader.fail("model_type", "family " + quote(modelType) + " is not supported, expected one of " + familyNames() + ", " +
-                                  encoderFamilyNames());
+    reader.fail("model_type", "family " + quote(modelType) + " is not supported, expected one of " + familyNames() +
+                                  ", " + encoderFamilyNames());
     return false;
   }
   checkArchitectures(*config.family, reader);

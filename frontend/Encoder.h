@@ -16,8 +16,8 @@ enum class EncoderActivation : uint8_t { none, gelu, geluTanh, relu, silu, tanh 
 
 // A product behind the pooling: of sentence-transformers' Dense modules, or of a classification head.
 struct EncoderDense {
-  std::string name;   // in tx
-  std::string tensor; // ".weight" and ".bias" follow
+  std::string name;      // in tx
+  std::string tensor;    // ".weight" and ".bias" follow
   std::string directory; // with a checkpoint of its own, or empty
   int64_t inputs = 0, outputs = 0;
   bool bias = true;
@@ -48,7 +48,8 @@ std::string readModelType(const std::string &directory, std::string &error);
 
 // Reads config.json, and modules.json with what it names if it is there.
 bool readEncoder(const std::string &directory, Encoder &encoder, std::string &error);
-// The part that modules.json decides. Leaves the encoder as it is where there is no such file.
+// The part that modules.json and sentence_bert_config.json decide. Leaves the encoder as it is where there are no such
+// files.
 bool readSentenceModules(const std::string &directory, Encoder &encoder, std::string &error);
 // "gelu" and so on; none if the name is unknown.
 EncoderActivation findEncoderActivation(const std::string &name);
@@ -56,7 +57,7 @@ EncoderActivation findEncoderActivation(const std::string &name);
 std::string encoderActivationNames();
 
 // Distances at which the buckets of one direction begin, all but the first (Raffel et al. 2020): single distances up to
-// half of the buckets, then in logarithmic steps up to `maxDistance`.
+// half of the buckets, then in logarithmic steps up to `maxDistance`, which must be more than that half.
 std::vector<int64_t> relativeThresholds(int64_t bucketsPerDirection, int64_t maxDistance);
 
 // The weights, named as this checkpoint names them: with or without the family's prefix, norms with weight and bias or

@@ -1,6 +1,6 @@
 // The one builder of encoders: an Encoder comes in, a tx module goes out, in the plain form: one op per step of the
-// public definition of the models. Every text is a step of its own without padding, so attention needs no mask. Families
-// differ only in the traits that Encoder carries.
+// public definition of the models. Every text is a step of its own without padding, so attention needs no mask.
+// Families differ only in the traits that Encoder carries.
 
 #include "frontend/EncoderBuilder.h"
 

@@ -18,8 +18,9 @@ namespace {
 
 constexpr int64_t kMaxHidden = 1 << 16, kMaxFfn = 1 << 18, kMaxVocab = 1 << 24, kMaxLayers = 256, kMaxHeads = 1024,
                   kMaxPositions = 1 << 20, kMaxTypes = 1 << 10, kMaxLabels = 1 << 16;
-// What the public definitions use; no config says so.
-constexpr int64_t kMaxRelativeDistance = 128;
+// Distances that share the last of the buckets, as the public definitions have it; no config says so. A quarter of all
+// buckets is for single distances, and must end before that.
+constexpr int64_t kMaxRelativeDistance = 128, kMaxRelativeBuckets = 4 * kMaxRelativeDistance - 2;
 
 struct ActivationName {
   std::string_view name;
@@ -110,6 +111,9 @@ void readLabels(ConfigReader &reader, std::vector<std::string> &labels) {
 
 void readClassifier(ConfigReader &reader, Encoder &encoder) {
   readLabels(reader, encoder.info.labels);
+  std::string problem;
+  reader.readString("problem_type", problem);
+  encoder.info.multiLabel = problem == "multi_label_classification";
   const ClassifierNames &names = encoder.family->classifier;
   const int64_t hidden = encoder.hidden, count = static_cast<int64_t>(encoder.info.labels.size());
   if (encoder.info.task == EncoderTask::classify) {
@@ -144,8 +148,8 @@ std::vector<int64_t> relativeThresholds(int64_t buckets, int64_t maxDistance) {
     if (distance < exact)
       return distance;
     // In f32, as the models were trained with.
-    const float large = std::log(float(distance) / float(exact)) / float(std::log(double(maxDistance) / double(exact))) *
-                        float(buckets - exact);
+    const float large = std::log(float(distance) / float(exact)) /
+                        float(std::log(double(maxDistance) / double(exact))) * float(buckets - exact);
     return std::min(exact + static_cast<int64_t>(large), buckets - 1);
   };
   std::vector<int64_t> thresholds;
@@ -178,7 +182,8 @@ bool readEncoder(const std::string &directory, Encoder &encoder, std::string &er
   reader.needString("model_type", modelType);
   const EncoderFamily *family = encoder.family = findEncoderFamily(modelType);
   if (!family) {
-    reader.fail("model_type", "family " + quote(modelType) + " is not supported, expected one of " + encoderFamilyNames());
+    reader.fail("model_type",
+                "family " + quote(modelType) + " is not supported, expected one of " + encoderFamilyNames());
     return false;
   }
   readTask(reader, encoder);
@@ -206,7 +211,7 @@ bool readEncoder(const std::string &directory, Encoder &encoder, std::string &er
     encoder.firstPosition = int64_t(encoder.pad.value_or(1)) + 1;
   if (family->relativeBias) {
     encoder.relativeBuckets = 32;
-    reader.readInteger("relative_attention_num_buckets", 4, 1024, encoder.relativeBuckets);
+    reader.readInteger("relative_attention_num_buckets", 4, kMaxRelativeBuckets, encoder.relativeBuckets);
   }
   if (reader.failed())
     return false;
@@ -222,7 +227,8 @@ bool readEncoder(const std::string &directory, Encoder &encoder, std::string &er
     reader.fail("max_position_embeddings", "expected more than " + std::to_string(encoder.firstPosition + 1) +
                                                ", found " + std::to_string(encoder.positions));
   if (encoder.relativeBuckets % 2)
-    reader.fail("relative_attention_num_buckets", "expected an even number, found " + std::to_string(encoder.relativeBuckets));
+    reader.fail("relative_attention_num_buckets",
+                "expected an even number, found " + std::to_string(encoder.relativeBuckets));
   if (encoder.relativeBuckets)
     encoder.relativeThresholds = relativeThresholds(encoder.relativeBuckets / 2, kMaxRelativeDistance);
   encoder.info.outputWidth = encoder.hidden;

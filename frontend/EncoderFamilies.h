@@ -48,10 +48,10 @@ struct ClassifierNames {
 
 struct EncoderFamily {
   std::string_view modelType;
-  bool types = true;                  // has embeddings of token types
+  bool types = true;                   // has embeddings of token types
   bool positionsFollowPadding = false; // the first token has position pad_token_id + 1
-  bool relativeBias = false;          // of attention, in buckets of distances (Raffel et al. 2020)
-  double epsilon = 0;                 // of norms; 0: "layer_norm_eps"
+  bool relativeBias = false;           // of attention, in buckets of distances (Raffel et al. 2020)
+  double epsilon = 0;                  // of norms; 0: "layer_norm_eps"
   EncoderKeys keys = {};
   EncoderNames names = {};
   ClassifierNames classifier = {};

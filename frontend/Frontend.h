@@ -18,10 +18,10 @@ struct ImportedModel {
   std::map<std::string, int> raised; // of an ONNX graph: ops that were found in pieces, and how many of each
 };
 
-// Reads config.json, generation_config.json and the headers of the safetensors files of a Hugging Face directory. Weights
-// are not read. Params are named without the family's prefix and suffix: "embed", "layers.3.q", "layers.3.gate", "norm",
-// "lm_head"; caches "kv.3". The op that ends a layer carries the attribute tap = "layers.3". A tied head uses @embed.
-// Encoders have no caches, and info.encoder says what @forward returns.
+// Reads config.json, generation_config.json and the headers of the safetensors files of a Hugging Face directory.
+// Weights are not read. Params are named without the family's prefix and suffix: "embed", "layers.3.q",
+// "layers.3.gate", "norm", "lm_head"; caches "kv.3". The op that ends a layer carries the attribute tap = "layers.3". A
+// tied head uses @embed. Encoders have no caches, and info.encoder says what @forward returns.
 llvm::Expected<ImportedModel> importHuggingFace(const std::string &directory, mlir::MLIRContext &context);
 
 struct OnnxOptions {

@@ -10,7 +10,6 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
 
 using namespace mlir;
 
@@ -20,12 +19,22 @@ static llvm::Error asError(const std::string &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), "%s", message.c_str());
 }
 
-// The last part of the directory's name, also where it was given as "." or "models/..".
-static std::string modelName(const std::string &directory) {
-  llvm::SmallString<256> real;
-  if (llvm::sys::fs::real_path(directory, real))
-    real = directory;
-  return llvm::sys::path::filename(real).str();
+// "llama-1.2B", "bert-23M". Directories are called anything, and configs carry the names of the models they were made
+// from; this is the same for the same files.
+static std::string sizedName(const std::string &family, uint64_t parameters) {
+  static constexpr struct {
+    uint64_t size;
+    const char *suffix;
+  } units[] = {{1000000000, "B"}, {1000000, "M"}, {1000, "K"}};
+  for (const auto &unit : units) {
+    const uint64_t tenths = (parameters + unit.size / 20) / (unit.size / 10);
+    if (tenths < 10)
+      continue;
+    const std::string number = tenths < 100 ? std::to_string(tenths / 10) + "." + std::to_string(tenths % 10)
+                                            : std::to_string((tenths + 5) / 10);
+    return family + "-" + number + unit.suffix;
+  }
+  return family + "-" + std::to_string(parameters);
 }
 
 static uint64_t elementsOf(const std::vector<int64_t> &shape) {
@@ -35,10 +44,9 @@ static uint64_t elementsOf(const std::vector<int64_t> &shape) {
   return elements;
 }
 
-static ModelInfo describe(const std::string &directory, const Config &config, const GenerationDefaults &generation,
+static ModelInfo describe(const Config &config, const GenerationDefaults &generation,
                           const std::vector<DecoderParam> &params) {
   ModelInfo info;
-  info.name = modelName(directory);
   info.family = std::string(config.family->modelType);
   info.vocab = config.vocab;
   info.hidden = config.hidden;
@@ -46,6 +54,7 @@ static ModelInfo describe(const std::string &directory, const Config &config, co
   info.trainedContext = config.context;
   for (const DecoderParam &param : params)
     info.parameters += elementsOf(param.shape);
+  info.name = sizedName(info.family, info.parameters);
   info.bos = config.bos ? static_cast<int32_t>(*config.bos) : -1;
   info.eos = config.eos;
   info.generation = generation;
@@ -91,7 +100,6 @@ static llvm::Expected<ImportedModel> importEncoder(const std::string &directory,
   ImportedModel model;
   model.module = buildEncoder(encoder, tensors, context);
   ModelInfo &info = model.info;
-  info.name = modelName(directory);
   info.family = std::string(encoder.family->modelType);
   info.vocab = encoder.vocab;
   info.hidden = encoder.hidden;
@@ -99,6 +107,7 @@ static llvm::Expected<ImportedModel> importEncoder(const std::string &directory,
   info.trainedContext = encoder.context();
   for (const EncoderTensor &tensor : tensors)
     info.parameters += elementsOf(tensor.param.shape);
+  info.name = sizedName(info.family, info.parameters);
   info.encoder = encoder.info;
   if (failed(verify(*model.module)))
     return asError(directory + ": the imported program does not verify; please report this");
@@ -134,7 +143,7 @@ llvm::Expected<ImportedModel> importHuggingFace(const std::string &path, MLIRCon
   context.loadDialect<tx::TxDialect, func::FuncDialect>();
   ImportedModel model;
   model.module = buildDecoder(decoder, params, tensors, checkpoint, context);
-  model.info = describe(directory, config, generation, params);
+  model.info = describe(config, generation, params);
   if (failed(verify(*model.module)))
     return asError(directory + ": the imported program does not verify; please report this");
   return model;

@@ -96,10 +96,8 @@ bool tooLong(uint64_t bytes, const std::string &file, const JsonLimits &limits, 
   return true;
 }
 
-} // namespace
-
-bool parseJsonObject(std::string_view text, const std::string &file, const JsonLimits &limits, json &object,
-                     std::string &error) {
+bool parseJson(std::string_view text, const std::string &file, const JsonLimits &limits, json &value,
+               std::string &error) {
   if (tooLong(text.size(), file, limits, error))
     return false;
   // The parser takes a zero byte for the end of the text.
@@ -107,24 +105,37 @@ bool parseJsonObject(std::string_view text, const std::string &file, const JsonL
     error = file + ": not valid JSON at byte " + std::to_string(zero + 1) + ", which is zero";
     return false;
   }
-  TreeBuilder builder(limits, object);
+  TreeBuilder builder(limits, value);
   if (!json::sax_parse(text.begin(), text.end(), &builder)) {
     error = file + ": " + builder.error;
-    return false;
-  }
-  if (!object.is_object()) {
-    error = file + ": expected a JSON object, found " + describeJson(object);
     return false;
   }
   return true;
 }
 
-bool readJsonObject(const std::string &path, const JsonLimits &limits, json &object, std::string &error) {
+bool expectObject(const json &value, const std::string &file, std::string &error) {
+  if (!value.is_object())
+    error = file + ": expected a JSON object, found " + describeJson(value);
+  return value.is_object();
+}
+
+} // namespace
+
+bool parseJsonObject(std::string_view text, const std::string &file, const JsonLimits &limits, json &object,
+                     std::string &error) {
+  return parseJson(text, file, limits, object, error) && expectObject(object, file, error);
+}
+
+bool readJson(const std::string &path, const JsonLimits &limits, json &value, std::string &error) {
   InputFile file;
   if (!file.open(path, error) || tooLong(file.size(), path, limits, error))
     return false;
   std::string text(file.size(), '\0');
-  return file.read(0, text.size(), text.data(), error) && parseJsonObject(text, path, limits, object, error);
+  return file.read(0, text.size(), text.data(), error) && parseJson(text, path, limits, value, error);
+}
+
+bool readJsonObject(const std::string &path, const JsonLimits &limits, json &object, std::string &error) {
+  return readJson(path, limits, object, error) && expectObject(object, path, error);
 }
 
 std::string describeJson(const json &value) {

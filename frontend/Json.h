@@ -20,7 +20,8 @@ struct JsonLimits {
 bool parseJsonObject(std::string_view text, const std::string &file, const JsonLimits &limits, nlohmann::json &object,
                      std::string &error);
 
-// The same, of a whole file.
+// The same, of a whole file, whose value may be of any kind or must be an object.
+bool readJson(const std::string &path, const JsonLimits &limits, nlohmann::json &value, std::string &error);
 bool readJsonObject(const std::string &path, const JsonLimits &limits, nlohmann::json &object, std::string &error);
 
 // A value as it appears in an error message, short: 3, 'abc', null, [1, 2], an object.

@@ -1,6 +1,6 @@
-// Encoders: one text goes through the entry at its own length, whatever the package's largest is, and its head follows in
-// the same job. A batch is a loop over texts: with nothing padded there is nothing to gain from computing them together
-// but the reading of weights, which for texts of more than a few tokens is hidden behind the products.
+// Encoders: one text goes through the entry at its own length, whatever the package's largest is, and its head follows
+// in the same job. A batch is a loop over texts: with nothing padded there is nothing to gain from computing them
+// together but the reading of weights, which for texts of more than a few tokens is hidden behind the products.
 
 #include "runtime/session.h"
 #include "runtime/status.h"
@@ -21,6 +21,7 @@ sinter_status sinter_model_get_encoder(const sinter_model *model, sinter_encoder
   info->types = encoder->types() ? encoder->type_count() : 0;
   info->pooling = encoder->pooling() ? encoder->pooling()->c_str() : "";
   info->unit = encoder->unit();
+  info->multi_label = encoder->multi_label();
   return SINTER_OK;
 }
 
@@ -46,8 +47,8 @@ sinter_status sinter_encode(sinter_session *session, const uint32_t *ids, const 
                 mostTokens(model) < session->context ? mostTokens(model) : session->context);
   for (size_t i = 0; i < count; ++i) {
     if (ids[i] >= manifest.model()->vocab())
-      return fail(&session->error, SINTER_ERROR_ARGUMENT, "token %u (number %zu) is not in the vocabulary of %u", ids[i],
-                  i, manifest.model()->vocab());
+      return fail(&session->error, SINTER_ERROR_ARGUMENT, "token %u (number %zu) is not in the vocabulary of %u",
+                  ids[i], i, manifest.model()->vocab());
     if (types && types[i] && types[i] >= encoder->type_count())
       return fail(&session->error, SINTER_ERROR_ARGUMENT, "token number %zu is of type %u, but there are %u types", i,
                   types[i], encoder->type_count());
@@ -58,7 +59,9 @@ sinter_status sinter_encode(sinter_session *session, const uint32_t *ids, const 
       session->types[i] = types ? int32_t(types[i]) : 0;
   }
   sinter_kernel_scalars scalars = {count, 0, 0};
-  Job job = {{{&session->encode, scalars}, {&session->head, scalars}}, model->head ? 2u : 1u, session->observer,
+  Job job = {{{&session->encode, scalars}, {&session->head, scalars}},
+             model->head ? 2u : 1u,
+             session->observer,
              session->profiler};
   runJob(&session->team, job);
 

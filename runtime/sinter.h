@@ -262,6 +262,7 @@ typedef struct sinter_encoder_info {
   uint32_t types;        /* token types; 0: the model has none */
   const char *pooling;   /* "mean", "first", "last", "max", or "": how a vector is made of the hidden rows */
   int unit;              /* vectors have length 1 */
+  int multi_label;       /* labels are independent: a logit's sigmoid is its probability; else the softmax of all */
 } sinter_encoder_info;
 /* SINTER_ERROR_UNSUPPORTED if the model is not an encoder. */
 SINTER_API sinter_status sinter_model_get_encoder(const sinter_model *model, sinter_encoder_info *info);

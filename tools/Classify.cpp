@@ -15,11 +15,15 @@ static std::string labelOf(const Artifact &artifact, uint32_t index) {
   return label ? label : std::to_string(index);
 }
 
-// Logits as probabilities: of one of several labels, or, where there is only one, of that one.
-static std::vector<double> probabilities(const float *logits, uint64_t count) {
-  if (count == 1)
-    return {1 / (1 + std::exp(-double(logits[0])))};
+// Logits as probabilities: each of its own where labels are independent, or where there is only one; else of one of
+// all.
+static std::vector<double> probabilities(const sinter_encoder_info &info, const float *logits, uint64_t count) {
   std::vector<double> result(logits, logits + count);
+  if (count == 1 || info.multi_label) {
+    for (double &value : result)
+      value = 1 / (1 + std::exp(-value));
+    return result;
+  }
   const double largest = *std::max_element(result.begin(), result.end());
   double sum = 0;
   for (double &value : result)
@@ -29,12 +33,16 @@ static std::vector<double> probabilities(const float *logits, uint64_t count) {
   return result;
 }
 
-static Json rowJson(const Artifact &artifact, const float *logits, uint64_t count) {
-  const std::vector<double> shares = probabilities(logits, count);
+static Json rowJson(const Artifact &artifact, const sinter_encoder_info &info, const float *logits, uint64_t count) {
+  const std::vector<double> shares = probabilities(info, logits, count);
   const uint32_t best = static_cast<uint32_t>(std::max_element(shares.begin(), shares.end()) - shares.begin());
   Json all = Json::object();
-  for (uint32_t i = 0; i < count; ++i)
-    all[labelOf(artifact, i)] = {{"logit", logits[i]}, {"probability", shares[i]}};
+  for (uint32_t i = 0; i < count; ++i) {
+    std::string label = labelOf(artifact, i);
+    if (all.contains(label)) // labels may repeat, keys may not
+      label += " (" + std::to_string(i) + ")";
+    all[label] = {{"logit", logits[i]}, {"probability", shares[i]}};
+  }
   return {{"label", labelOf(artifact, best)}, {"probability", shares[best]}, {"labels", all}};
 }
 
@@ -50,7 +58,7 @@ static void classify(const TextOptions &options) {
     session.encode(text.ids, {}, encoding).orThrow();
     Json entry = {{"text", text.text}, {"tokens", text.ids.size()}, {"truncated", text.truncated}};
     if (info.task == SINTER_CLASSIFY) {
-      entry.update(rowJson(artifact, encoding.output, encoding.output_width));
+      entry.update(rowJson(artifact, info, encoding.output, encoding.output_width));
     } else {
       entry["tags"] = Json::array();
       for (uint64_t t = 0; t < encoding.output_rows; ++t) {
@@ -59,7 +67,7 @@ static void classify(const TextOptions &options) {
         if (artifact.hasTokenizer() &&
             sinter_tokenizer_token(artifact.tokenizer().get(), text.ids[t], &token) == SINTER_OK)
           tag["token"] = std::string(token.text, token.text_size);
-        tag.update(rowJson(artifact, encoding.output + t * encoding.output_stride, encoding.output_width));
+        tag.update(rowJson(artifact, info, encoding.output + t * encoding.output_stride, encoding.output_width));
         entry["tags"].push_back(tag);
       }
     }

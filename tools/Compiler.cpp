@@ -103,19 +103,26 @@ static llvm::Error importModel(Compilation &c) {
   c.model = std::move(*imported);
   const ModelInfo &info = c.model.info;
   int64_t context = c.options.context ? c.options.context : std::min<int64_t>(info.trainedContext, 4096);
+  if (info.encoder && !c.options.context && info.encoder->usualTokens)
+    context = std::min(context, info.encoder->usualTokens);
+  if (info.encoder && !c.options.cacheElement.empty())
+    return fail("--kv: " + c.options.model + " is an encoder and has no key/value cache");
+  if (info.encoder && c.options.prefillTokens)
+    return fail("--prefill-tokens: " + c.options.model + " is an encoder, which takes whole texts");
   if (info.encoder && (context > info.trainedContext || context < 2))
-    return fail(info.name + " is an encoder of 2 to " + std::to_string(info.trainedContext) +
+    return fail(c.options.model + " is an encoder of 2 to " + std::to_string(info.trainedContext) +
                 " tokens, asked for is a context of " + std::to_string(context));
   // Vectors are compared by small angles, which 4 bits would move.
   const std::string format = !c.options.format.empty() ? c.options.format : info.encoder ? "q8" : "q4";
   if (context > info.trainedContext)
-    c.report.warnings.push_back(info.name + " was trained for a context of " + std::to_string(info.trainedContext) +
+    c.report.warnings.push_back(c.options.model + " was trained for a context of " + std::to_string(info.trainedContext) +
                                 " tokens; text past that will be poor");
-  c.pipeline = {format, c.options.embedFormat, c.options.cacheElement, context, c.options.prefillTokens};
+  c.pipeline = {format, c.options.embedFormat, c.options.cacheElement, context,
+                c.options.prefillTokens ? c.options.prefillTokens : 256};
   c.pipeline.cpu = llvm::any_of(c.targets, [](const Target *target) { return !target->isGpu(); });
   c.pipeline.gpu = llvm::any_of(c.targets, [](const Target *target) { return target->isGpu(); });
   if (c.pipeline.gpu && c.model.info.encoder)
-    return fail(info.name + " is an encoder, and those run on CPUs so far: leave the GPU out of --target");
+    return fail(c.options.model + " is an encoder, and those run on CPUs so far: leave the GPU out of --target");
   c.report.model = info.name;
   c.report.family = info.family;
   c.report.parameters = info.parameters;

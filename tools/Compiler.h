@@ -13,16 +13,16 @@
 namespace sinter {
 
 struct CompileOptions {
-  std::string model;         // a Hugging Face directory
-  std::string output;        // the package, or with `emit` the text; may be empty with `emit` and `printAfter`
-  std::string format;        // of the layers' matrices; empty: q4, of an encoder q8
-  std::string embedFormat;   // of embeddings and head; empty: what goes with `format`
+  std::string model;       // a Hugging Face directory
+  std::string output;      // the package, or with `emit` the text; may be empty with `emit` and `printAfter`
+  std::string format;      // of the layers' matrices; empty: q4, of an encoder q8
+  std::string embedFormat; // of embeddings and head; empty: what goes with `format`
   std::string targets = "all";
   std::string cacheElement; // "f32", "f16", "q8"; empty: what goes with `format`
   std::string emit;         // "tx", "sched", "kern", "llvm", "asm", "spirv", "metal"; empty: a package
   std::string printAfter;   // name of a pass
   int64_t context = 0;      // 0: what the model was trained for, at most 4096
-  int64_t prefillTokens = 256;
+  int64_t prefillTokens = 0; // 0: 256
   bool verify = false;
   // What to make of the package (LinkOutput.h); compile() itself only writes packages.
   std::string outputKind = "package"; // or "exe", "static", "shared"
@@ -81,8 +81,8 @@ struct CompileReport {
   std::vector<Verification> verifications;
   std::vector<std::string> notVerified; // targets that this machine cannot run
   std::vector<std::string> warnings;
-  uint64_t outputBytes = 0;                // of an executable or a library; 0: the package is the output
-  std::vector<std::string> furtherFiles;   // written beside it: headers, weights
+  uint64_t outputBytes = 0;              // of an executable or a library; 0: the package is the output
+  std::vector<std::string> furtherFiles; // written beside it: headers, weights
 };
 
 // False, with one line in `error`, if it failed; then no output was written. A failed verification is not a failure to

@@ -8,10 +8,9 @@
 
 #include "tools/Interrupt.h"
 #include "tools/Numbers.h"
+#include "tools/OutputFile.h"
 
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <sys/random.h>
 
 namespace sinter {
@@ -120,12 +119,9 @@ static void writeLogits(const std::string &path, Session &session, uint32_t coun
   const float *logits = session.logits();
   if (!logits) // they were on a device
     throw Failure(sinter_session_error(session.get()));
-  std::FILE *stream = std::fopen(path.c_str(), "wb");
-  if (!stream)
-    throw Failure("cannot create " + path + ": " + std::strerror(errno));
-  bool written = std::fwrite(logits, sizeof(float), count, stream) == count;
-  if (std::fclose(stream) != 0 || !written)
-    throw Failure("cannot write " + path + ": " + std::strerror(errno));
+  OutputFile file(path);
+  file.write(logits, count * sizeof(float));
+  file.finish();
 }
 
 static const char *reasonToStop(const ContinueOptions &options, Session &session, uint32_t context,
@@ -146,6 +142,9 @@ static uint64_t randomSeed() {
 
 Continuation continuePrompt(const ContinueOptions &options, const Artifact &artifact, Clock::time_point started) {
   const sinter_model_info &info = artifact.info();
+  sinter_encoder_info encoder;
+  if (sinter_model_get_encoder(artifact.model().get(), &encoder) == SINTER_OK)
+    throw Failure(artifact.path() + " is an encoder: it does not continue texts");
   std::vector<uint32_t> prompt = promptOf(options, artifact);
   for (uint32_t id : prompt)
     if (id >= info.vocab)

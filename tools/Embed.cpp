@@ -100,10 +100,12 @@ void addEmbedCommand(CLI::App &app) {
   command->add_flag("--normalize", options->normalize, "scale vectors to length 1, also where the model does not");
   command->add_option("--output", options->output, "write a NumPy file [texts, dimensions] instead of JSON")
       ->type_name("FILE.npy");
-  command->add_option("--hidden", options->hidden, "also write one text's last hidden rows [tokens, width] to this file")
+  command
+      ->add_option("--hidden", options->hidden, "also write one text's last hidden rows [tokens, width] to this file")
       ->type_name("FILE.npy");
-  command->add_flag("--similarity", options->similarity, "print the cosines between the texts instead");
-  command->add_flag("--json", options->json, "print JSON, which is the default");
+  command->add_flag("--similarity", options->similarity, "print the cosines between the texts instead")
+      ->excludes("--output");
+  command->add_flag("--json", options->json, "print JSON, which is the default")->excludes("--output", "--similarity");
   command->footer("Examples:\n"
                   "  sinter embed minilm.sinter \"a cat\" \"a kitten\" --similarity\n"
                   "  sinter embed minilm.sinter --file lines.txt --output vectors.npy\n");

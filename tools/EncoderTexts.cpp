@@ -1,4 +1,5 @@
-// Texts on their way into an encoder. Truncation keeps what the tokenizer puts around a text: the marks at its end stay.
+// Texts on their way into an encoder. Truncation keeps what the tokenizer puts around a text: the marks at its end
+// stay.
 
 #include "tools/EncoderTexts.h"
 

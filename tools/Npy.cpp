@@ -2,11 +2,7 @@
 
 #include "tools/Npy.h"
 
-#include "tools/Failure.h"
-
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include "tools/OutputFile.h"
 
 namespace sinter {
 
@@ -18,18 +14,10 @@ void writeNpy(const std::string &path, const std::vector<float> &values, uint64_
   header += '\n';
   const std::string start = std::string("\x93NUMPY\x01\x00", 8) + char(size & 255) + char(size >> 8) + header;
 
-  const std::string partial = path + ".partial";
-  std::FILE *file = std::fopen(partial.c_str(), "wb");
-  if (!file)
-    throw Failure("cannot write " + partial + ": " + std::strerror(errno));
-  bool written = std::fwrite(start.data(), 1, start.size(), file) == start.size() &&
-                 std::fwrite(values.data(), sizeof(float), values.size(), file) == values.size();
-  written = std::fclose(file) == 0 && written;
-  if (!written || std::rename(partial.c_str(), path.c_str()) != 0) {
-    const std::string reason = std::strerror(errno);
-    std::remove(partial.c_str());
-    throw Failure("cannot write " + path + ": " + reason);
-  }
+  OutputFile file(path);
+  file.write(start.data(), start.size());
+  file.write(values.data(), values.size() * sizeof(float));
+  file.finish();
 }
 
 } // namespace sinter

@@ -3,9 +3,7 @@
 
 #include "tools/Trace.h"
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include "tools/OutputFile.h"
 
 namespace sinter {
 
@@ -13,37 +11,23 @@ namespace {
 
 class TraceFile {
 public:
-  explicit TraceFile(const std::string &path) : path(path), file(std::fopen(path.c_str(), "wb")) {
-    if (!file)
-      fail();
-    std::fputs("{\"displayTimeUnit\": \"ns\", \"traceEvents\": [", file);
+  explicit TraceFile(const std::string &path) : file(path) {
+    write("{\"displayTimeUnit\": \"ns\", \"traceEvents\": [");
   }
-  ~TraceFile() {
-    if (file)
-      std::fclose(file);
-  }
-  TraceFile(const TraceFile &) = delete;
-  TraceFile &operator=(const TraceFile &) = delete;
 
   void add(const Json &event) {
-    std::string text = event.dump(-1, ' ', false, Json::error_handler_t::replace);
-    std::fprintf(file, "%s\n%s", first ? "" : ",", text.c_str());
+    write((first ? "\n" : ",\n") + event.dump(-1, ' ', false, Json::error_handler_t::replace));
     first = false;
   }
   void finish() {
-    std::fputs("\n]}\n", file);
-    bool written = std::ferror(file) == 0;
-    written &= std::fclose(file) == 0;
-    file = nullptr;
-    if (!written)
-      fail();
+    write("\n]}\n");
+    file.finish();
   }
 
 private:
-  [[noreturn]] void fail() const { throw Failure("cannot write " + path + ": " + std::strerror(errno)); }
+  void write(const std::string &text) { file.write(text.data(), text.size()); }
 
-  std::string path;
-  std::FILE *file;
+  OutputFile file;
   bool first = true;
 };
 

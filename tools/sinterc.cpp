@@ -129,9 +129,8 @@ int main(int argc, char **argv) {
       ->capture_default_str();
   app.add_option("--context", options.context, "tokens a text may have (default: as trained, at most 4096)")
       ->check(wholeNumber(1, kMostContext));
-  app.add_option("--prefill-tokens", options.prefillTokens, "tokens of a prompt that are computed at once")
-      ->check(positive())
-      ->capture_default_str();
+  app.add_option("--prefill-tokens", options.prefillTokens, "tokens of a prompt that are computed at once (default: 256)")
+      ->check(positive());
   app.add_option("--kv", options.cacheElement,
                  "element of the key/value cache (default: f32 with f32 weights, else f16)")
       ->check(CLI::IsMember({"f32", "f16", "q8"}));

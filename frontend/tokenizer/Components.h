@@ -128,7 +128,7 @@ public:
   bool wordPiece = false; // tokens are words, but for those with the prefix
   std::string wordPiecePrefix;
   bool cleanUp = false; // no space before punctuation
-  bool fused = false; // the tokens are one text from here on
+  bool fused = false;   // the tokens are one text from here on
 };
 DecoderPlan readDecoder(const JsonNode &decoder);
 

@@ -91,8 +91,7 @@ struct Kind {
 
 constexpr Kind kKinds[] = {
     {"Sequence", nullptr}, {"ByteLevel", byteLevel}, {"Replace", replace},     {"ByteFallback", byteFallback},
-    {"Fuse", fuse},        {"Strip", strip},         {"Metaspace", metaspace},
-    {"WordPiece", wordPiece},
+    {"Fuse", fuse},        {"Strip", strip},         {"Metaspace", metaspace}, {"WordPiece", wordPiece},
 };
 
 std::string replaceAll(const std::string &text, const std::string &find, const std::string &replacement) {
@@ -150,11 +149,12 @@ static std::string continueWords(const DecoderPlan &plan, const std::string &tex
   struct Row {
     const char *text, *clean;
   };
-  static constexpr Row kRows[] = {{" .", "."},     {" ?", "?"},     {" !", "!"},     {" ,", ","},
-                                  {" ' ", "'"},    {" n't", "n't"}, {" 'm", "'m"},   {" do not", " don't"},
-                                  {" 's", "'s"},   {" 've", "'ve"}, {" 're", "'re"}};
+  static constexpr Row kRows[] = {{" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+                                  {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+                                  {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
   const std::string &prefix = plan.wordPiecePrefix;
-  std::string result = !prefix.empty() && text.compare(0, prefix.size(), prefix) == 0 ? text.substr(prefix.size()) : " " + text;
+  std::string result =
+      !prefix.empty() && text.compare(0, prefix.size(), prefix) == 0 ? text.substr(prefix.size()) : " " + text;
   if (plan.cleanUp)
     for (const Row &row : kRows)
       result = replaceAll(result, row.text, row.clean);

@@ -1,5 +1,5 @@
-// The "model" and "added_tokens" of tokenizer.json, a row of the table for each kind of model. Merges are resolved to ids
-// here: the pair and what it becomes.
+// The "model" and "added_tokens" of tokenizer.json, a row of the table for each kind of model. Merges are resolved to
+// ids here: the pair and what it becomes.
 
 #include "Components.h"
 

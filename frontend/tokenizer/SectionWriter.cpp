@@ -52,8 +52,8 @@ public:
     auto suffix = builder.CreateVector(parts.ids.suffix);
     Offset<tokens::Decoder> decoder = writeDecoder(builder);
     builder.Finish(tokens::CreateTokenizer(builder, parts.model.kind, vocabulary, bpe, wordPiece, unigram, added,
-                                           normalizer, addedNormalized, preTokenizer, prefix, suffix, decoder, parts.bos, parts.eos,
-                                           parts.pad, parts.unk),
+                                           normalizer, addedNormalized, preTokenizer, prefix, suffix, decoder,
+                                           parts.bos, parts.eos, parts.pad, parts.unk),
                    tokens::TokenizerIdentifier());
     return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
   }
@@ -228,8 +228,8 @@ private:
       Offset<flatbuffers::Vector<uint8_t>> replacements;
       if (!step.trie.empty()) {
         trie = builder.CreateVector(step.trie);
-        replacements = builder.CreateVector(reinterpret_cast<const uint8_t *>(step.replacements.data()),
-                                            step.replacements.size());
+        replacements =
+            builder.CreateVector(reinterpret_cast<const uint8_t *>(step.replacements.data()), step.replacements.size());
       }
       offsets.push_back(tokens::CreateStep(builder, step.kind, regex, literal, replacement, step.behavior, step.invert,
                                            step.onlyFirst, step.left, step.right, trie, replacements));

@@ -1,6 +1,6 @@
-// The trie is a double array (Aoe 1989) in the layout of Darts-clone: the lowest byte of a unit is the label that leads to
-// it, bit 8 says that a key ends there, bit 9 scales the offset to its children, the rest is that offset. The unit of a
-// key's end holds a value below 2^31: where the replacement starts. Every index is checked as it is followed.
+// The trie is a double array (Aoe 1989) in the layout of Darts-clone: the lowest byte of a unit is the label that leads
+// to it, bit 8 says that a key ends there, bit 9 scales the offset to its children, the rest is that offset. The unit
+// of a key's end holds a value below 2^31: where the replacement starts. Every index is checked as it is followed.
 
 #include "charsmap.h"
 #include "section.h"
@@ -52,20 +52,21 @@ bool Charsmap::append(std::string_view part, std::string &result) const {
   return false;
 }
 
-void Charsmap::apply(std::string_view text, std::string &result) const {
+bool Charsmap::apply(std::string_view text, std::string &result, size_t most) const {
   result.clear();
-  while (!text.empty()) {
+  while (!text.empty() && result.size() <= most) {
     std::string_view cluster = text.substr(0, graphemeSize(text));
     text.remove_prefix(cluster.size());
     if (cluster.size() <= kLongestCluster && append(cluster, result))
       continue;
-    while (!cluster.empty()) {
+    while (!cluster.empty() && result.size() <= most) {
       const std::string_view character = cluster.substr(0, readCharacter(cluster).size);
       cluster.remove_prefix(character.size());
       if (!append(character, result))
         result += character;
     }
   }
+  return result.size() <= most;
 }
 
 } // namespace sinter::tokenizer

@@ -17,7 +17,8 @@ public:
 
   // The text with its grapheme clusters of up to five bytes, or else its characters, replaced where the table says so.
   // Like Hugging Face's `tokenizers`, which in this differs from SentencePiece itself.
-  void apply(std::string_view text, std::string &result) const;
+  // False: it would become longer than `most` bytes.
+  bool apply(std::string_view text, std::string &result, size_t most) const;
 
 private:
   // Replaces all of `part` by what the table has for the shortest of its starts. False: it has nothing.

@@ -6,6 +6,8 @@
 #include "token_hash.h"
 #include "utf8.h"
 
+#include <algorithm>
+
 namespace sinter::tokenizer {
 namespace {
 
@@ -71,6 +73,7 @@ private:
       return fail("the vocabulary has " + std::to_string(vocabulary.flags()->size()) + " ids (limit " +
                   std::to_string(kMaxTokens) + ")");
     size = vocabulary.flags()->size();
+    texts = vocabulary.texts();
     if (!checkStrings(*vocabulary.texts(), size, "vocabulary texts") ||
         !checkStrings(*vocabulary.bytes(), size, "vocabulary bytes") ||
         !checkSlots(*vocabulary.slots(), "vocabulary slots") || !checkSlots(*vocabulary.low(), "vocabulary low"))
@@ -122,6 +125,13 @@ private:
     if (unigram.byte_tokens() && unigram.byte_tokens()->size() != 256)
       return fail("the table of byte tokens has " + std::to_string(unigram.byte_tokens()->size()) +
                   " entries, expected 256");
+    // How far encoding looks for the end of a token: what is past the longest costs time on every character.
+    size_t longest = 0;
+    for (uint32_t id = 0; id < size; ++id)
+      longest = std::max(longest, stringAt(*texts, id).size());
+    if (unigram.longest() > longest)
+      return fail("tokens have up to " + std::to_string(longest) + " bytes, the Unigram table says " +
+                  std::to_string(unigram.longest()));
     return (!unigram.byte_tokens() || checkSlots(*unigram.byte_tokens(), "byte tokens")) &&
            checkId(unigram.unknown(), "the unknown token");
   }
@@ -180,6 +190,7 @@ private:
 
   std::string &error;
   uint32_t size = 0;
+  const tokens::Strings *texts = nullptr; // of the vocabulary
 };
 
 } // namespace

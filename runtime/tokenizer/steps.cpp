@@ -138,7 +138,8 @@ bool Steps::runFrom(size_t index, Piece piece, StepMemory &memory, const PieceRe
       piece.text = result;
       continue;
     case StepKind::charsmap:
-      step.charsmap.apply(piece.text, result);
+      if (!step.charsmap.apply(piece.text, result, kMaxPieceBytes))
+        return tooLong(memory);
       piece.text = result;
       continue;
     case StepKind::strip:

@@ -3,10 +3,10 @@
 
 #include "added_tokens.h"
 #include "bpe.h"
-#include "unigram.h"
-#include "word_piece.h"
 #include "sinter_tokenizer.h"
 #include "steps.h"
+#include "unigram.h"
+#include "word_piece.h"
 
 #include <string>
 #include <string_view>

@@ -25,8 +25,8 @@ struct UnigramMemory {
   std::vector<Part> parts;
 };
 
-// Appends the ids of the most likely way to make `piece` of tokens (Kudo 2018), found by Viterbi's algorithm. Characters
-// that no token holds are unknown; a run of them becomes its bytes' tokens or one unknown token.
+// Appends the ids of the most likely way to make `piece` of tokens (Kudo 2018), found by Viterbi's algorithm.
+// Characters that no token holds are unknown; a run of them becomes its bytes' tokens or one unknown token.
 void encodeUnigram(const tokens::Vocabulary &vocabulary, const tokens::Unigram &unigram, std::string_view piece,
                    UnigramMemory &memory, std::vector<uint32_t> &ids);
 

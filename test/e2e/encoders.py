@@ -114,6 +114,21 @@ class Embedding(unittest.TestCase):
         self.assertEqual((rows.shape, rows.dtype), ((2, 80), np.dtype("float32")))
         np.testing.assert_array_equal(rows[1], vector(self.package, [4]).astype(np.float32))
 
+    def test_output_goes_where_the_link_leads(self):
+        with tempfile.TemporaryDirectory() as folder:
+            real, link = pathlib.Path(folder, "real.npy"), pathlib.Path(folder, "link.npy")
+            real.write_bytes(b"old")
+            link.symlink_to("real.npy")
+            harness.sinter("embed", self.package, "--ids", "1,2,3", "--output", link)
+            self.assertTrue(link.is_symlink())
+            self.assertEqual(np.load(real).shape, (1, 80))
+            self.assertEqual(sorted(os.listdir(folder)), ["link.npy", "real.npy"])
+            # A pipe has no place for a file beside it.
+            piped = harness.sinter("embed", self.package, "--ids", "1,2,3", "--output", "/proc/self/fd/1")
+            self.assertIn("'shape': (1, 80)", piped.stdout)
+            self.assertIn("cannot write /dev/full: No space left on device",
+                          self.failing("embed", self.package, "--ids", "1", "--output", "/dev/full"))
+
     def failing(self, *arguments):
         done = harness.sinter(*arguments, check=False)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
@@ -126,9 +141,9 @@ class Embedding(unittest.TestCase):
         self.assertIn("has no tokenizer: give --ids", self.failing("embed", package, "a text"))
         self.assertIn("give at least one text", self.failing("embed", package))
         self.assertIn("has no classification head", self.failing("classify", package, "--ids", "1"))
-        done = harness.sinter("run", package, "--prompt-ids", "1", check=False)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("is an encoder: it does not continue texts", done.stderr)
+        self.assertIn("is an encoder: it does not continue texts", self.failing("run", package, "--prompt-ids", "1"))
+        for one, other in (("--similarity", "--output=x.npy"), ("--json", "--output=x.npy"), ("--json", "--similarity")):
+            self.assertRegex(self.failing("embed", package, "--ids", "1", one, other), r"--\w+ excludes --\w+")
         self.assertIn("is an encoder: it generates no tokens", self.failing("bench", package, "--gen-tokens", 5))
         decoder = harness.package(harness.model("tales"), "--quantize", "q8")
         self.assertIn("is not an encoder", self.failing("embed", decoder, "a text"))
@@ -137,11 +152,37 @@ class Embedding(unittest.TestCase):
             done = harness.sinterc(directory, "-o", f"{folder}/m", "--context", 129, check=False)
             self.assertEqual((done.returncode, os.listdir(folder)), (1, []))
             self.assertIn("is an encoder of 2 to 128 tokens, asked for is a context of 129", done.stderr)
+            for option, value in (("--kv", "q8"), ("--prefill-tokens", 64)):
+                done = harness.sinterc(directory, "-o", f"{folder}/m", option, value, check=False)
+                self.assertEqual((done.returncode, os.listdir(folder)), (1, []))
+                self.assertIn(f"{option}: {directory} is an encoder", done.stderr)
 
     def test_bench(self):
         told = harness.sinter_json("bench", self.package, "--prompt-tokens", 64, "--repeat", 2, "--profile")
         self.assertEqual(len(told["encode_runs"]), 2)
         self.assertIn("full_attention", json.dumps(told["profile"]["encode"]))
+
+
+class Packages(unittest.TestCase):
+    def test_names_of_directories_and_weights_do_not_matter(self):
+        with tempfile.TemporaryDirectory() as folder:
+            packages = []
+            for name, weights in (("one", "model.safetensors"), ("two", "model.fp32.safetensors")):
+                directory = pathlib.Path(folder, name)
+                shutil.copytree(harness.random_model("tiny-bert"), directory)
+                (directory / "model.safetensors").rename(directory / weights)
+                harness.sinterc(directory, "-o", f"{folder}/{name}.sinter", "-q", "--target", "native")
+                packages.append(pathlib.Path(f"{folder}/{name}.sinter").read_bytes())
+        self.assertEqual(*packages)
+
+    def test_texts_are_as_long_as_the_files_say(self):
+        with tempfile.TemporaryDirectory() as folder:
+            directory = pathlib.Path(folder, "model")
+            shutil.copytree(harness.random_model("tiny-bert"), directory)
+            (directory / "sentence_bert_config.json").write_text('{"max_seq_length": 48, "do_lower_case": false}')
+            for options, tokens in (((), 48), (("--context", 100), 100)):
+                harness.sinterc(directory, "-o", f"{folder}/m.sinter", "-q", "--target", "native", *options)
+                self.assertEqual(harness.sinter_json("inspect", f"{folder}/m.sinter")["context"], tokens)
 
 
 class Classification(unittest.TestCase):
@@ -151,6 +192,30 @@ class Classification(unittest.TestCase):
         logits = {name: row["logit"] for name, row in text["labels"].items()}
         self.assertEqual(list(logits), ["sad", "glad", "mad"])
         self.assertEqual(text["label"], max(logits, key=logits.get))
+        self.assertAlmostEqual(sum(row["probability"] for row in text["labels"].values()), 1, places=6)
+
+    def changed(self, folder, **facts):
+        """The classifier's package, with these in its config.json."""
+        directory = pathlib.Path(folder, "model")
+        shutil.copytree(harness.random_model("tiny-bert-classifier"), directory)
+        config = json.loads((directory / "config.json").read_text())
+        (directory / "config.json").write_text(json.dumps({**config, **facts}))
+        path = pathlib.Path(folder, "m.sinter")
+        harness.sinterc(directory, "-o", path, "-q", "--quantize", "f32", "--target", "native")
+        return path
+
+    def test_independent_labels(self):
+        with tempfile.TemporaryDirectory() as folder:
+            package = self.changed(folder, problem_type="multi_label_classification")
+            (text,) = harness.sinter_json("classify", package, "--ids", "1,2,3")["texts"]
+        for row in text["labels"].values():
+            self.assertAlmostEqual(row["probability"], 1 / (1 + np.exp(-row["logit"])), places=6)
+
+    def test_labels_that_repeat(self):
+        with tempfile.TemporaryDirectory() as folder:
+            package = self.changed(folder, id2label={"0": "mad", "1": "glad", "2": "mad"})
+            (text,) = harness.sinter_json("classify", package, "--ids", "1,2,3")["texts"]
+        self.assertEqual(list(text["labels"]), ["mad", "glad", "mad (2)"])
         self.assertAlmostEqual(sum(row["probability"] for row in text["labels"].values()), 1, places=6)
 
     def test_labels_of_tokens(self):

@@ -57,6 +57,20 @@ TEST(Checkpoint, NoWeights) {
             directory.path() + ": found neither model.safetensors nor model.safetensors.index.json");
 }
 
+TEST(Checkpoint, OnlyFileOfAnotherName) {
+  ModelDirectory directory;
+  directory.write("model.fp16.safetensors", safetensors(kFirst));
+  Checkpoint checkpoint;
+  std::string error;
+  ASSERT_TRUE(openCheckpoint(directory.path(), checkpoint, error)) << error;
+  EXPECT_EQ(checkpoint.path(checkpoint.tensors["a"]), directory.file("model.fp16.safetensors"));
+
+  directory.write("model.fp32.safetensors", safetensors(kFirst));
+  EXPECT_EQ(checkpointError(directory),
+            directory.path() + ": found neither model.safetensors nor model.safetensors.index.json, but "
+                               "'model.fp16.safetensors' and 'model.fp32.safetensors': which of them is it?");
+}
+
 TEST(Checkpoint, MissingShard) {
   ModelDirectory directory;
   json index = writeShards(directory);

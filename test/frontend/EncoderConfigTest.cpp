@@ -11,25 +11,25 @@ using nlohmann::json;
 namespace {
 
 json bert() {
-  return {{"model_type", "bert"},         {"architectures", {"BertModel"}},
-          {"vocab_size", 16},             {"hidden_size", 8},
-          {"num_hidden_layers", 2},       {"num_attention_heads", 4},
-          {"intermediate_size", 12},      {"max_position_embeddings", 32},
-          {"type_vocab_size", 2},         {"layer_norm_eps", 1e-12},
+  return {{"model_type", "bert"},    {"architectures", {"BertModel"}},
+          {"vocab_size", 16},        {"hidden_size", 8},
+          {"num_hidden_layers", 2},  {"num_attention_heads", 4},
+          {"intermediate_size", 12}, {"max_position_embeddings", 32},
+          {"type_vocab_size", 2},    {"layer_norm_eps", 1e-12},
           {"hidden_act", "gelu"}};
 }
 
 struct Files {
-  json config = bert(), modules, pooling, dense;
+  json config = bert(), modules;
+  std::map<std::string, json> more; // by the file's name
 
   std::string read(Encoder &encoder) const {
     test::ModelDirectory directory;
     directory.writeJson("config.json", config);
-    if (!modules.is_null()) {
+    if (!modules.is_null())
       directory.writeJson("modules.json", modules);
-      // The reader asks for one folder per module: here they share the directory's own.
-      directory.writeJson("pooling.json", pooling);
-    }
+    for (const auto &[name, value] : more)
+      directory.writeJson(name, value);
     std::string error;
     readEncoder(directory.path(), encoder, error);
     const size_t at = error.find(directory.path());
@@ -71,8 +71,7 @@ TEST(EncoderConfig, PositionsBehindThePadding) {
 // Distances at which buckets begin, worked out from the definition in T5's paper: eight single distances, then
 // 8 * 16^(i / 8).
 TEST(EncoderConfig, RelativeThresholds) {
-  EXPECT_EQ(relativeThresholds(16, 128),
-            (std::vector<int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91}));
+  EXPECT_EQ(relativeThresholds(16, 128), (std::vector<int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91}));
 }
 
 TEST(EncoderConfig, Labels) {
@@ -107,6 +106,47 @@ TEST(EncoderConfig, Errors) {
             "m/config.json: max_position_embeddings: expected an integer from 2 to 1048576, found 1");
 }
 
+TEST(EncoderConfig, RelativeBucketsEnd) {
+  Files files;
+  files.config["model_type"] = "mpnet";
+  files.config["relative_attention_num_buckets"] = 510; // 127 single distances each way, and 128 on the last
+  Encoder encoder;
+  ASSERT_EQ(files.read(encoder), "");
+  EXPECT_EQ(encoder.relativeThresholds.size(), 254u);
+  EXPECT_EQ(encoder.relativeThresholds.back(), 128);
+  for (int buckets : {512, 1024}) {
+    files.config["relative_attention_num_buckets"] = buckets;
+    EXPECT_EQ(files.error(),
+              "m/config.json: relative_attention_num_buckets: expected an integer from 4 to 510, found " +
+                  std::to_string(buckets));
+  }
+}
+
+TEST(EncoderConfig, IndependentLabels) {
+  Files files;
+  files.config["architectures"] = {"BertForSequenceClassification"};
+  Encoder encoder;
+  for (const char *problem : {"single_label_classification", "multi_label_classification"}) {
+    files.config["problem_type"] = problem;
+    ASSERT_EQ(files.read(encoder), "");
+    EXPECT_EQ(encoder.info.multiLabel, problem[0] == 'm') << problem;
+  }
+}
+
+TEST(EncoderConfig, LengthOfTexts) {
+  Files files;
+  files.more["sentence_bert_config.json"] = {{"max_seq_length", 24}, {"do_lower_case", false}};
+  Encoder encoder;
+  ASSERT_EQ(files.read(encoder), "");
+  EXPECT_EQ(encoder.info.usualTokens, 24);
+  files.more["sentence_bert_config.json"] = {{"max_seq_length", nullptr}};
+  ASSERT_EQ(files.read(encoder), "");
+  EXPECT_EQ(encoder.info.usualTokens, 0);
+  files.more["sentence_bert_config.json"] = {{"max_seq_length", 0}};
+  EXPECT_EQ(files.error(),
+            "m/sentence_bert_config.json: max_seq_length: expected an integer from 2 to 1048576, found 0");
+}
+
 json module(const char *type, const char *path) {
   return {{"idx", 0}, {"name", "0"}, {"path", path}, {"type", std::string("sentence_transformers.models.") + type}};
 }
@@ -123,12 +163,52 @@ TEST(EncoderConfig, ModulesErrors) {
   EXPECT_EQ(errorOfModules(json::array({module("Pooling", "1_Pooling")})),
             "m/modules.json: module 0: type: found 'sentence_transformers.models.Pooling' in this place; expected a "
             "Transformer, a Pooling, then Dense and at the end Normalize");
-  EXPECT_EQ(errorOfModules(json::array({module("Transformer", "0_Transformer")})),
-            "m/modules.json: module 0: path: expected the encoder in the directory itself, found it in '0_Transformer'");
+  EXPECT_EQ(
+      errorOfModules(json::array({module("Transformer", "0_Transformer")})),
+      "m/modules.json: module 0: path: expected the encoder in the directory itself, found it in '0_Transformer'");
   EXPECT_EQ(errorOfModules({transformer, module("Pooling", "../other")}),
             "m/modules.json: module 1: path: expected the name of a folder, found '../other'");
   EXPECT_EQ(errorOfModules({transformer, module("Pooling", "absent")}).substr(0, 38),
             "m/absent/config.json: cannot be opened");
+}
+
+// Folders with the files of modules: none stands for the directory itself, whose config.json is then the encoder's too.
+TEST(EncoderConfig, Modules) {
+  Files files;
+  files.modules = {module("Transformer", ""), module("Pooling", "1"), module("Dense", "2"), module("Normalize", "")};
+  files.more["1/config.json"] = {{"pooling_mode_max_tokens", true}};
+  json &dense = files.more["2/config.json"] = {
+      {"in_features", 8}, {"out_features", 3}, {"activation_function", "torch.nn.modules.activation.ReLU"}};
+  Encoder encoder;
+  ASSERT_EQ(files.read(encoder), "");
+  EXPECT_EQ(encoder.info.pooling, "max");
+  EXPECT_TRUE(encoder.info.unit);
+  EXPECT_EQ(encoder.info.outputWidth, 3);
+  ASSERT_EQ(encoder.denses.size(), 1u);
+  EXPECT_EQ(encoder.denses[0].activation, EncoderActivation::relu);
+  dense["activation_function"] = "torch.nn.modules.linear.Identity";
+  ASSERT_EQ(files.read(encoder), "");
+  EXPECT_EQ(encoder.denses[0].activation, EncoderActivation::none);
+  dense["activation_function"] = "torch.nn.modules.activation.Softmax";
+  EXPECT_EQ(files.error(),
+            "m/2/config.json: activation_function: found 'torch.nn.modules.activation.Softmax', expected a "
+            "class of torch named Identity or as one of gelu, gelu_new, gelu_pytorch_tanh, relu, silu, swish, tanh");
+  dense["in_features"] = 9;
+  dense.erase("activation_function");
+  EXPECT_EQ(files.error(), "m/2/config.json: in_features: found 9, but what comes before is 8 wide");
+  files.more["1/config.json"]["pooling_mode_cls_token"] = true;
+  EXPECT_EQ(files.error(), "m/1/config.json: pooling_mode_max_tokens: several poolings side by side are not supported");
+}
+
+// A list and something behind it are not JSON, wherever the reader might have put them.
+TEST(EncoderConfig, ModulesAreOneList) {
+  test::ModelDirectory directory;
+  directory.writeJson("config.json", bert());
+  directory.write("modules.json", std::string_view("[], \"x\": 1"));
+  Encoder encoder;
+  std::string error;
+  EXPECT_FALSE(readEncoder(directory.path(), encoder, error));
+  EXPECT_EQ(error.substr(directory.path().size(), 40), "/modules.json: not valid JSON at byte 3,");
 }
 
 } // namespace

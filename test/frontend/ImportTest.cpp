@@ -133,7 +133,7 @@ TEST(Import, Tales) {
   llvm::Expected<ImportedModel> model = importHuggingFace(std::string(kTales) + "/", context);
   ASSERT_TRUE(static_cast<bool>(model)) << llvm::toString(model.takeError());
   const ModelInfo &info = model->info;
-  EXPECT_EQ(info.name, "tales");
+  EXPECT_EQ(info.name, "llama-1.2M");
   EXPECT_EQ(info.family, "llama");
   EXPECT_EQ(info.vocab, 1024);
   EXPECT_EQ(info.hidden, 128);
@@ -164,7 +164,7 @@ TEST(Import, NameOfADirectoryGivenByDots) {
   MLIRContext context;
   llvm::Expected<ImportedModel> model = importHuggingFace(std::string(kTales) + "/../tales/.", context);
   ASSERT_TRUE(static_cast<bool>(model)) << llvm::toString(model.takeError());
-  EXPECT_EQ(model->info.name, "tales");
+  EXPECT_EQ(model->info.name, "llama-1.2M");
 }
 
 TEST(Import, Errors) {

@@ -22,6 +22,7 @@ ModelDirectory::~ModelDirectory() { std::filesystem::remove_all(root); }
 
 void ModelDirectory::write(const std::string &name, std::string_view bytes) const {
   std::filesystem::remove(file(name)); // some file systems flush a file that is truncated and written again
+  std::filesystem::create_directories(std::filesystem::path(file(name)).parent_path());
   std::ofstream out(file(name), std::ios::binary);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   EXPECT_TRUE(out.good()) << file(name);

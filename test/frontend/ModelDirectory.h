@@ -19,6 +19,7 @@ public:
 
   const std::string &path() const { return root; }
   std::string file(const std::string &name) const { return root + "/" + name; }
+  // `name` may have folders in it.
   void write(const std::string &name, std::string_view bytes) const;
   void writeJson(const std::string &name, const nlohmann::json &value) const { write(name, value.dump()); }
 

@@ -32,8 +32,8 @@ inline std::string base64(const std::string &bytes) {
   return text;
 }
 
-// A table by hand, as Darts-clone lays it out: "A" -> "a", "AB" -> "ab", U+00BD -> "1/2".
-inline std::string handmadeCharsmap() {
+// A table by hand, as Darts-clone lays it out: "A" -> `small`, U+00BD -> "1/2".
+inline std::string handmadeCharsmap(const std::string &small = "a") {
   std::vector<uint32_t> trie(1024);
   auto unit = [](uint32_t label, uint32_t from, uint32_t to, bool leaf) {
     return label | (from ^ to) << 10 | (leaf ? 1u << 8 : 0);
@@ -45,8 +45,8 @@ inline std::string handmadeCharsmap() {
   trie[a] = 0x80000000; // -> 0
   trie[root ^ 0xC2] = unit(0xC2, root ^ 0xC2, half, false);
   trie[half ^ 0xBD] = unit(0xBD, half ^ 0xBD, 900, true);
-  trie[900] = 0x80000000 | 2;
-  const std::string texts("a\0" "1/2\0", 6);
+  trie[900] = 0x80000000 | static_cast<uint32_t>(small.size() + 1);
+  const std::string texts = small + std::string("\0" "1/2\0", 5);
   std::string bytes;
   auto add = [&](uint32_t value) {
     for (int i = 0; i < 4; ++i)

@@ -4,6 +4,8 @@
 
 #include "EncoderTokenizers.h"
 
+#include "runtime/tokenizer/tokenizer_generated.h"
+
 using namespace sinter::test;
 
 namespace {
@@ -85,6 +87,39 @@ TEST(Charsmap, replaces) {
   // A cluster of up to five bytes goes as a whole by the shortest of its starts; a longer one character by character.
   EXPECT_EQ(mapped->encode("A\u0301"), plain->encode("a"));
   EXPECT_EQ(mapped->encode("A\u0301\u0302\u0303"), plain->encode("a\u0301\u0302\u0303"));
+}
+
+// A table may make a text longer, but not without end.
+TEST(Charsmap, bounded) {
+  nlohmann::json json = unigramWithBytes();
+  json["pre_tokenizer"] = nullptr;
+  json["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", handmadeCharsmap(std::string(1 << 20, 'b'))}};
+  CompiledJson model(json);
+  std::vector<uint32_t> ids;
+  std::string error;
+  for (const std::string &text : {std::string(200, 'A'), "A" + [] {
+                                    std::string marks;
+                                    for (int i = 0; i < 200; ++i)
+                                      marks += "\u0301A";
+                                    return marks;
+                                  }()}) {
+    EXPECT_FALSE(model->tokenizer.encode(text, 0, ids, error));
+    EXPECT_EQ(error, "the normalizer makes the text longer than 134217728 bytes");
+  }
+}
+
+// Encoding looks for a token's end as far as the longest one goes: a section must not say more than there is.
+TEST(Unigram, longestIsChecked) {
+  CompiledJson model(unigramWithBytes());
+  std::vector<uint8_t> section = model->section;
+  const flatbuffers::Table *unigram =
+      reinterpret_cast<const flatbuffers::Table *>(sinter::tokens::GetTokenizer(section.data())->unigram());
+  ASSERT_TRUE(
+      const_cast<flatbuffers::Table *>(unigram)->SetField<uint32_t>(sinter::tokens::Unigram::VT_LONGEST, 5000, 0));
+  sinter::Tokenizer tokenizer;
+  std::string error;
+  EXPECT_FALSE(tokenizer.open(section.data(), section.size(), error));
+  EXPECT_NE(error.find("bytes, the Unigram table says 5000"), std::string::npos) << error;
 }
 
 TEST(Charsmap, damaged) {
