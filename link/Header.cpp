@@ -55,7 +55,7 @@ static llvm::Expected<Needs> needsOf(const LinkOptions &options, const InputPack
     if (!two)
       return two.takeError();
     needs.sessionBytes = std::max(needs.sessionBytes, one->block);
-    needs.threadBytes = std::max(needs.threadBytes, two->block - one->block);
+    needs.threadBytes = std::max(needs.threadBytes, two->block - one->block + 4096); // stacks start at pages
     needs.arenaBytes = one->arena;
     needs.cacheBytes = one->cache;
     for (uint32_t bytes : *code->stack_bytes())

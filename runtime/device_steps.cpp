@@ -3,6 +3,7 @@
 
 #include "runtime/platform.h"
 #include "runtime/session.h"
+#include "runtime/status.h"
 
 using namespace sinter;
 using namespace sinter::runtime;
@@ -15,6 +16,8 @@ public:
 
   sinter_status run(const Job &job) {
     session->logitsHere = false;
+    if (cancelWanted())
+      return SINTER_ERROR_CANCELLED;
     if (!job.observer.function && !job.profiler.function) {
       sinter_device_step steps[2];
       for (uint32_t i = 0; i < job.count; ++i)
@@ -28,6 +31,8 @@ public:
   }
 
 private:
+  bool cancelWanted() const { return __atomic_load_n(&session->team.cancel, __ATOMIC_RELAXED); }
+
   sinter_device_step stepOf(const Step &step, uint32_t first, uint32_t end) const {
     uint32_t entry = step.schedule == &session->prefill ? 0 : step.schedule == &session->decode ? 1 : 2;
     return {entry, first, end, step.scalars.tokens, step.scalars.position, step.scalars.row};
@@ -41,6 +46,8 @@ private:
       bool shown = dispatch.tap && job.observer.function;
       if (!shown && !job.profiler.function && i + 1 < step.schedule->count)
         continue;
+      if (cancelWanted())
+        return SINTER_ERROR_CANCELLED;
       sinter_dispatch_event event = {step.schedule->name,     i, 0, platform::nanoseconds(), 0, 0, step.scalars.tokens,
                                      step.scalars.position};
       event.begin = event.arrived;
@@ -81,21 +88,37 @@ private:
   const sinter_device_backend &backend;
 };
 
+// Kernels may have written to caches past the sequence's end, which rings remember.
+sinter_status cancelled(sinter_session *session, const Step &step) {
+  session->team.stopped = 0;
+  __atomic_store_n(&session->team.cancel, 0, __ATOMIC_RELAXED);
+  session->hasLogits = false;
+  uint32_t end = uint32_t(step.scalars.position + step.scalars.tokens);
+  session->written = end > session->written ? end : session->written;
+  return fail(session, SINTER_ERROR_CANCELLED, "cancelled at %u tokens", session->position);
+}
+
 } // namespace
 
 sinter_status sinter::runtime::runSteps(sinter_session *session, const Job &job) {
-  if (session->onDevice)
-    return DeviceRun(session).run(job);
-  runJob(&session->team, job);
-  return SINTER_OK;
+  sinter_status status = session->onDevice                  ? DeviceRun(session).run(job)
+                         : runJob(&session->team, job) ? SINTER_OK
+                                                            : SINTER_ERROR_CANCELLED;
+  if (status == SINTER_ERROR_CANCELLED)
+    return cancelled(session, job.steps[0]);
+  if (status)
+    tell(session->model, SINTER_LOG_ERROR, "%s", session->error.message);
+  return status;
 }
 
 const float *sinter::runtime::fetchLogits(sinter_session *session) {
   if (session->onDevice && !session->logitsHere) {
     uint64_t bytes = uint64_t(session->sampler.vocab) * sizeof(float);
     if (session->model->backend->read(session->onDevice, session->model->manifest->logits()->offset(),
-                                      const_cast<float *>(session->logits), bytes, &session->error))
+                                      const_cast<float *>(session->logits), bytes, &session->error)) {
+      tell(session->model, SINTER_LOG_ERROR, "%s", session->error.message);
       return nullptr;
+    }
     session->logitsHere = true;
   }
   return session->logits;

@@ -39,18 +39,18 @@ sinter_status sinter_encode(sinter_session *session, const uint32_t *ids, const 
   const package::Manifest &manifest = *model->manifest;
   const package::Encoder *encoder = manifest.encoder();
   if (!encoder)
-    return fail(&session->error, SINTER_ERROR_UNSUPPORTED, "%s is not an encoder", model->label);
+    return fail(session, SINTER_ERROR_UNSUPPORTED, "%s is not an encoder", model->label);
   if (!ids || count == 0)
-    return fail(&session->error, SINTER_ERROR_ARGUMENT, "at least one token is needed");
+    return fail(session, SINTER_ERROR_ARGUMENT, "at least one token is needed");
   if (count > mostTokens(model) || count > session->context)
-    return fail(&session->error, SINTER_ERROR_CONTEXT, "%zu tokens exceed the %u that a text may have", count,
+    return fail(session, SINTER_ERROR_CONTEXT, "%zu tokens exceed the %u that a text may have", count,
                 mostTokens(model) < session->context ? mostTokens(model) : session->context);
   for (size_t i = 0; i < count; ++i) {
     if (ids[i] >= manifest.model()->vocab())
-      return fail(&session->error, SINTER_ERROR_ARGUMENT, "token %u (number %zu) is not in the vocabulary of %u",
+      return fail(session, SINTER_ERROR_ARGUMENT, "token %u (number %zu) is not in the vocabulary of %u",
                   ids[i], i, manifest.model()->vocab());
     if (types && types[i] && types[i] >= encoder->type_count())
-      return fail(&session->error, SINTER_ERROR_ARGUMENT, "token number %zu is of type %u, but there are %u types", i,
+      return fail(session, SINTER_ERROR_ARGUMENT, "token number %zu is of type %u, but there are %u types", i,
                   types[i], encoder->type_count());
   }
   for (size_t i = 0; i < count; ++i) {
@@ -63,7 +63,8 @@ sinter_status sinter_encode(sinter_session *session, const uint32_t *ids, const 
              model->head ? 2u : 1u,
              session->observer,
              session->profiler};
-  runJob(&session->team, job);
+  if (sinter_status status = runSteps(session, job))
+    return status;
 
   encoding->hidden = session->hidden;
   encoding->tokens = count;

@@ -100,16 +100,25 @@ sinter_status sinter::runtime::planSession(const sinter_model *model, const sint
   layout->scratchBytes = (largest(model->code->scratch_bytes()) + kBlockAlignment - 1) & ~(kBlockAlignment - 1);
   layout->scratch = block.place(layout->threads, layout->scratchBytes);
   layout->plan.scratch = block.size - layout->scratch;
+
+  layout->stackBytes = platform::stackBytes(largest(model->code->stack_bytes()));
+  uint64_t workers = layout->threads - 1, beforeStacks = block.size;
+  if (workers) {
+    block.place(1, (kStackPage - block.size % kStackPage) % kStackPage);
+    layout->stacks = block.place(workers, layout->stackBytes + kStackPage);
+  }
+  layout->plan.stacks = block.size - beforeStacks;
   if (block.overflow || block.size > SIZE_MAX / 2)
     return fail(error, SINTER_ERROR_MEMORY, "%s: a session would not fit the address space", model->label);
 
-  layout->stackBytes = platform::stackBytes(largest(model->code->stack_bytes()));
-  layout->plan.weights = manifest.weights()->size();
-  layout->plan.code = model->code->range()->size();
-  layout->plan.manifest = model->manifestBytes + (manifest.tokenizer() ? manifest.tokenizer()->size() : 0);
-  layout->plan.stacks = layout->stackBytes * (layout->threads - 1);
-  layout->plan.model = sizeof(sinter_model);
-  layout->plan.block = block.size;
+  sinter_memory_plan &plan = layout->plan;
+  plan.weights = manifest.weights()->size();
+  plan.code = model->code->range()->size();
+  plan.manifest = model->manifestBytes;
+  plan.tokenizer = manifest.tokenizer() ? manifest.tokenizer()->size() : 0;
+  plan.model = sizeof(sinter_model);
+  plan.block = block.size;
+  plan.total = plan.weights + plan.code + plan.manifest + plan.tokenizer + plan.model + plan.block;
   layout->plan.threads = layout->threads;
   layout->plan.context = layout->context;
   return SINTER_OK;

@@ -6,6 +6,7 @@
 namespace sinter::runtime {
 
 inline constexpr uint64_t kBlockAlignment = 64;
+inline constexpr uint64_t kStackPage = 4096; // stacks start at multiples of it, behind a page that must not be touched
 
 // Offsets from the start of the block; the sinter_session itself is at 0.
 struct SessionLayout {
@@ -26,7 +27,8 @@ struct SessionLayout {
   uint64_t arena;        // [arena_bytes]
   uint64_t scratch;      // [threads][scratchBytes]
   uint64_t scratchBytes; // of one thread, a multiple of 64
-  uint64_t stackBytes;   // of one worker thread
+  uint64_t stacks;       // [threads - 1][guard page, stackBytes], at a multiple of a page
+  uint64_t stackBytes;   // of one worker thread, a multiple of a page
   sinter_memory_plan plan;
 };
 

@@ -11,6 +11,7 @@
 #include "runtime/status.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 
 using namespace sinter;
@@ -85,6 +86,8 @@ sinter_status loadCode(sinter_model *model, sinter_error *error) {
   model->codeCopied = model->instructions != nullptr;
   if (!model->instructions)
     return fail(error, SINTER_ERROR_MEMORY, "%s: no executable memory for %zu bytes of code", model->label, size);
+  tell(model, SINTER_LOG_WARNING, "%s: %zu bytes of code were copied, since they cannot be executed where they are",
+       model->label, size);
   return SINTER_OK;
 }
 
@@ -103,6 +106,11 @@ sinter_status load(sinter_model *model, const char *isa, sinter_error *error) {
   }
   if (sinter_status status = loadCode(model, error))
     return status;
+  if (model->parts[0].mapped && !model->factsOnly)
+    for (const package::Code *code : *model->manifest->codes())
+      if (const uint8_t *unused = bytesAt(model, code->range()->offset(), code->range()->size());
+          unused && code != model->code && code->range()->offset() % kSectionAlignment == 0)
+        platform::adviseUnused(unused, code->range()->size());
   const Part &last = model->parts[2].size ? model->parts[2] : model->parts[0];
   if (last.mapped && !model->factsOnly && model->manifest->weights()->size())
     platform::adviseWeights(weightsOf(model), model->manifest->weights()->size());
@@ -129,6 +137,8 @@ sinter_status beginModel(const sinter_model_options *options, sinter_model **res
   sinter_model *model = static_cast<sinter_model *>(memory);
   model->owned = owned;
   model->factsOnly = options && options->facts_only;
+  model->log = options ? options->log : nullptr;
+  model->logUser = options ? options->log_user : nullptr;
   model->users = 1;
   *result = model;
   return SINTER_OK;
@@ -155,11 +165,14 @@ sinter_status finishModel(const sinter_model_options *options, sinter_model **re
     isa = platform::environment("SINTER_ISA");
   if (isa && !*isa)
     isa = nullptr;
-  if (sinter_status status = load(model, isa, error)) {
-    releaseModel(model);
-    *result = nullptr;
-    return status;
+  sinter_error unheard;
+  sinter_error *said = error ? error : &unheard;
+  if (sinter_status status = load(model, isa, said)) {
+    tell(model, SINTER_LOG_ERROR, "%s", said->message);
+    return abandon(result, status);
   }
+  tell(model, SINTER_LOG_INFO, "%s: opened, %s for %s", model->label, model->manifest->model()->name()->c_str(),
+       model->code->target()->c_str());
   return succeed(error);
 }
 
@@ -223,6 +236,17 @@ sinter_device_program sinter::runtime::programOf(const sinter_model *model) {
   program.modules = bytesAt(model, model->code->range()->offset(), model->code->range()->size());
   program.weights = weightsOf(model);
   return program;
+}
+
+void sinter::runtime::tell(const sinter_model *model, sinter_log_level level, const char *format, ...) {
+  if (!model->log)
+    return;
+  char message[sizeof(sinter_error::message)];
+  va_list arguments;
+  va_start(arguments, format);
+  formatTextFrom(message, sizeof(message), format, arguments);
+  va_end(arguments);
+  model->log(model->logUser, level, message);
 }
 
 void sinter::runtime::holdModel(const sinter_model *model) {

@@ -18,14 +18,16 @@ struct Part {
 } // namespace sinter::runtime
 
 struct sinter_model {
-  char label[128];               // what messages call it: the path, or "package in memory"
+  char label[128];                // what messages call it: the path, or "package in memory"
   sinter::runtime::Part parts[3]; // in order and without gaps; those not used are empty
-  uint64_t fileBytes;            // of all parts
-  uint64_t weightsChecksum;      // that a file of weights claims; 0: they came with the package
-  uint32_t users;                // who opened it and has not closed it yet, and sessions
-  bool owned;                    // this object is ours to free
-  bool factsOnly;                // whatever machine its code is for, it is not executed
-  bool codeInPlace;              // code may be executed where it is
+  uint64_t fileBytes;             // of all parts
+  uint64_t weightsChecksum;       // that a file of weights claims; 0: they came with the package
+  uint32_t users;                 // who opened it and has not closed it yet, and sessions
+  sinter_log_callback log;        // null: nobody listens
+  void *logUser;
+  bool owned;       // this object is ours to free
+  bool factsOnly;   // whatever machine its code is for, it is not executed
+  bool codeInPlace; // code may be executed where it is
 
   const sinter::package::Manifest *manifest;
   uint64_t manifestBytes;
@@ -49,6 +51,10 @@ inline const uint8_t *weightsOf(const sinter_model *model) {
   return bytesAt(model, model->manifest->weights()->offset(), model->manifest->weights()->size());
 }
 
+// Tells the model's log.
+__attribute__((format(printf, 3, 4))) void tell(const sinter_model *model, sinter_log_level level, const char *format,
+                                                ...);
+
 // One user more or less; without users the model goes away.
 void holdModel(const sinter_model *model);
 void releaseModel(const sinter_model *model);
@@ -62,6 +68,13 @@ sinter_device_program programOf(const sinter_model *model);
 
 // Null vectors of the manifest count as empty.
 template <class Vector> uint32_t count(const Vector *vector) { return vector ? vector->size() : 0; }
+
+// Whether a FlatBuffer's structure is sound. As the library's VerifyBuffer, without the comparison of identifiers, which would
+// take strncmp from libc.
+template <class Table> bool isSound(flatbuffers::Verifier &verifier, const uint8_t *bytes, size_t size) {
+  flatbuffers::uoffset_t root = size >= 8 ? verifier.VerifyOffset(0) : 0;
+  return root && reinterpret_cast<const Table *>(bytes + root)->Verify(verifier);
+}
 
 // Checks the header and the manifest of model->file and fills manifest and manifestBytes. Reads
 // nothing outside of the file whatever it holds.

@@ -132,7 +132,7 @@ sinter_status sinter::runtime::checkPackage(sinter_model *model, sinter_error *e
 
   const uint8_t *bytes = bytesAt(model, header.manifestOffset, header.manifestBytes);
   flatbuffers::Verifier verifier(bytes, header.manifestBytes, kMostDepth, kMostTables);
-  if (!package::VerifyManifestBuffer(verifier))
+  if (!isSound<package::Manifest>(verifier, bytes, header.manifestBytes))
     return damaged(model, error, "the manifest (byte %" PRIu64 " on) is not well formed", header.manifestOffset);
   model->manifest = package::GetManifest(bytes);
   model->manifestBytes = header.manifestBytes;

@@ -15,6 +15,8 @@ const char *mapFile(const char *path, uint64_t offset, const uint8_t **data, siz
 void unmapFile(const uint8_t *data, size_t size);
 // The bytes will be read soon and often.
 void adviseWeights(const uint8_t *data, size_t size);
+// Whole pages of a mapped file will not be read: what was read around them by the system need not stay.
+void adviseUnused(const uint8_t *data, size_t size);
 // Makes whole pages of a mapped file executable where they are; false where the system does not allow it.
 bool makeExecutable(const uint8_t *data, size_t size);
 // A copy in fresh executable pages; null if there are none.
@@ -42,8 +44,10 @@ uint32_t usableCpus(const char *root = "");
 size_t stackBytes(size_t needed);
 
 using ThreadHandle = uintptr_t;
-// `function(argument)` on a thread of its own, with all signals blocked.
-bool startThread(ThreadHandle *thread, size_t stack, void *(*function)(void *), void *argument);
+// `function(argument)` on a thread of its own, with all signals blocked, on the stack given (64-byte aligned).
+bool startThread(ThreadHandle *thread, void *stack, size_t stackBytes, void *(*function)(void *), void *argument);
+// Touching the page, of allocatePages(), is an error from now on.
+void forbidPage(void *page);
 void joinThread(ThreadHandle thread);
 
 // Sleeps while `*word == value`; may return early.

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+extern "C" __attribute__((weak)) void __sanitizer_report_error_summary(const char *summary);
+
 namespace sinter::platform {
 
 namespace {
@@ -63,6 +65,8 @@ void adviseWeights(const uint8_t *data, size_t size) {
   madvise(pages, size, MADV_WILLNEED);
   madvise(pages, size, MADV_HUGEPAGE);
 }
+
+void adviseUnused(const uint8_t *data, size_t size) { madvise(const_cast<uint8_t *>(data), size, MADV_DONTNEED); }
 
 bool makeExecutable(const uint8_t *data, size_t size) {
   return mprotect(const_cast<uint8_t *>(data), size, PROT_READ | PROT_EXEC) == 0;
@@ -119,12 +123,15 @@ uint64_t nanoseconds() {
 
 size_t stackBytes(size_t needed) {
   // libc's own part, with room for thread-local storage of the process, and for the runtime's frames.
-  constexpr size_t kOwnFrames = size_t(64) << 10;
+  // Hosts that are built with a sanitizer keep records of their own there, and refuse smaller stacks.
+  const size_t kOwnFrames = size_t(__sanitizer_report_error_summary ? 256 : 64) << 10;
   long least = sysconf(_SC_THREAD_STACK_MIN);
   return roundUp(needed + kOwnFrames + (least > 0 ? size_t(least) : 4 * kPage), kPage);
 }
 
-bool startThread(ThreadHandle *thread, size_t stack, void *(*function)(void *), void *argument) {
+void forbidPage(void *page) { mprotect(page, kPage, PROT_NONE); }
+
+bool startThread(ThreadHandle *thread, void *stack, size_t stackBytes, void *(*function)(void *), void *argument) {
   static_assert(sizeof(pthread_t) <= sizeof(ThreadHandle), "a handle holds a pthread_t");
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0)
@@ -134,7 +141,7 @@ bool startThread(ThreadHandle *thread, size_t stack, void *(*function)(void *), 
   sigfillset(&all);
   pthread_t handle;
   bool started = false;
-  if (pthread_attr_setstacksize(&attributes, stack) == 0 && pthread_sigmask(SIG_SETMASK, &all, &before) == 0) {
+  if (pthread_attr_setstack(&attributes, stack, stackBytes) == 0 && pthread_sigmask(SIG_SETMASK, &all, &before) == 0) {
     started = pthread_create(&handle, &attributes, function, argument) == 0;
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }

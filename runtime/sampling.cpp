@@ -10,9 +10,9 @@ sinter_status sinter_set_sampler(sinter_session *session, const sinter_sampler *
   if (!session)
     return SINTER_ERROR_ARGUMENT;
   if (!settings)
-    return fail(&session->error, SINTER_ERROR_ARGUMENT, "no sampler given");
+    return fail(session, SINTER_ERROR_ARGUMENT, "no sampler given");
   if (const char *problem = checkSampler(*settings))
-    return fail(&session->error, SINTER_ERROR_ARGUMENT, "sampler: %s", problem);
+    return fail(session, SINTER_ERROR_ARGUMENT, "sampler: %s", problem);
   session->sampler.settings = *settings;
   session->sampler.draws = 0;
   return SINTER_OK;
@@ -22,9 +22,9 @@ sinter_status sinter_sample(sinter_session *session, uint32_t *id) {
   if (!session)
     return SINTER_ERROR_ARGUMENT;
   if (!id)
-    return fail(&session->error, SINTER_ERROR_ARGUMENT, "sampling: null pointer");
+    return fail(session, SINTER_ERROR_ARGUMENT, "sampling: null pointer");
   if (!session->hasLogits)
-    return fail(&session->error, SINTER_ERROR_ARGUMENT, "there are no logits to sample from before the first token");
+    return fail(session, SINTER_ERROR_ARGUMENT, "there are no logits to sample from before the first token");
   const sinter_sampler &settings = session->sampler.settings;
   bool greedy = settings.temperature == 0 && (settings.repetition_penalty == 0 || settings.repetition_penalty == 1);
   if (session->onDevice && greedy && !session->logitsHere) {

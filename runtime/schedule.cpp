@@ -57,8 +57,11 @@ void walk(Member *member, const Step &step, const Observer &observer, const Prof
   for (uint32_t i = 0; i < dispatches; ++i) {
     const Dispatch &dispatch = step.schedule->dispatches[i];
     watch.arrive();
-    if (dispatch.barrier)
+    if (dispatch.barrier) {
       meet(member);
+      if (member->team->stopped) // the sequence stays as it was, so what was not computed is not missed
+        break;
+    }
     watch.begin();
     uint64_t units = dispatch.units;
     if (dispatch.tokensPerUnit)
@@ -88,10 +91,18 @@ void work(Member *member, const void *context) {
   DefaultFloatMode mode;
   // A copy: the caller's goes away as soon as it has met the others, which is before they have returned.
   const Job job = *static_cast<const Job *>(context);
-  for (uint32_t i = 0; i < job.count; ++i)
+  for (uint32_t i = 0; i < job.count; ++i) {
     walk(member, job.steps[i], job.observer, job.profiler);
+    if (i + 1 < job.count && member->team->stopped) {
+      meet(member); // all have seen it: the caller may go on and start anew
+      return;
+    }
+  }
 }
 
 } // namespace
 
-void sinter::runtime::runJob(Team *team, const Job &job) { runTeam(team, work, &job); }
+bool sinter::runtime::runJob(Team *team, const Job &job) {
+  runTeam(team, work, &job);
+  return !team->stopped;
+}

@@ -50,6 +50,7 @@ struct Job {
   Profiler profiler;
 };
 
-void runJob(Team *team, const Job &job);
+// False if it was stopped on the way (Team::cancel): then what it computed is worth nothing.
+bool runJob(Team *team, const Job &job);
 
 } // namespace sinter::runtime

@@ -15,17 +15,17 @@ sinter_status checkTokens(sinter_session *session, const uint32_t *ids, size_t c
     return fail(&session->error, SINTER_ERROR_UNSUPPORTED, "%s is a program with named inputs: it takes no tokens",
                 session->model->label);
   if (session->model->encode)
-    return fail(&session->error, SINTER_ERROR_UNSUPPORTED, "%s is an encoder: it does not continue texts",
+    return fail(session, SINTER_ERROR_UNSUPPORTED, "%s is an encoder: it does not continue texts",
                 session->model->label);
   if (!ids || count == 0)
-    return fail(&session->error, SINTER_ERROR_ARGUMENT, "at least one token is needed");
+    return fail(session, SINTER_ERROR_ARGUMENT, "at least one token is needed");
   if (count > session->context - session->position)
-    return fail(&session->error, SINTER_ERROR_CONTEXT, "%zu tokens after the first %u would exceed the context of %u",
-                count, session->position, session->context);
+    return fail(session, SINTER_ERROR_CONTEXT, "%zu tokens after the first %u would exceed the context of %u", count,
+                session->position, session->context);
   for (size_t i = 0; i < count; ++i)
     if (ids[i] >= vocab)
-      return fail(&session->error, SINTER_ERROR_ARGUMENT, "token %u (number %zu) is not in the vocabulary of %u",
-                  ids[i], i, vocab);
+      return fail(session, SINTER_ERROR_ARGUMENT, "token %u (number %zu) is not in the vocabulary of %u", ids[i], i,
+                  vocab);
   return SINTER_OK;
 }
 
@@ -52,6 +52,11 @@ void advance(sinter_session *session, const Step &step) {
 
 } // namespace
 
+void sinter_cancel(sinter_session *session) {
+  if (session)
+    __atomic_store_n(&session->team.cancel, 1, __ATOMIC_RELAXED);
+}
+
 sinter_status sinter_prefill(sinter_session *session, const uint32_t *ids, size_t count) {
   if (!session)
     return SINTER_ERROR_ARGUMENT;
@@ -62,10 +67,13 @@ sinter_status sinter_prefill(sinter_session *session, const uint32_t *ids, size_
     Step step = takeStep(session, ids + done, count - done);
     done += step.scalars.tokens;
     // The last step goes on into the head.
-    Job job = {{step, headStep(session, step, step.scalars.tokens - 1)}, done == count ? 2u : 1u, session->observer,
+    Job job = {{step, headStep(session, step, step.scalars.tokens - 1)},
+               done == count ? 2u : 1u,
+               session->observer,
                session->profiler};
     if (sinter_status status = runSteps(session, job)) {
-      session->position = before;
+      if (status != SINTER_ERROR_CANCELLED)
+        session->position = before;
       return status;
     }
     advance(session, step);
@@ -81,7 +89,7 @@ sinter_status sinter_score(sinter_session *session, const uint32_t *ids, size_t 
   if (!session)
     return SINTER_ERROR_ARGUMENT;
   if (!callback)
-    return fail(&session->error, SINTER_ERROR_ARGUMENT, "scoring needs a callback");
+    return fail(session, SINTER_ERROR_ARGUMENT, "scoring needs a callback");
   if (sinter_status status = checkTokens(session, ids, count))
     return status;
   bool stopped = false;
@@ -107,8 +115,7 @@ sinter_status sinter_score(sinter_session *session, const uint32_t *ids, size_t 
     done += step.scalars.tokens;
   }
   if (stopped)
-    return fail(&session->error, SINTER_ERROR_CANCELLED, "the callback stopped scoring at %u tokens",
-                session->position);
+    return fail(session, SINTER_ERROR_CANCELLED, "the callback stopped scoring at %u tokens", session->position);
   return SINTER_OK;
 }
 
@@ -123,8 +130,8 @@ sinter_status sinter_truncate(sinter_session *session, uint32_t position) {
   if (!session)
     return SINTER_ERROR_ARGUMENT;
   if (position > session->position)
-    return fail(&session->error, SINTER_ERROR_ARGUMENT, "cannot go back to position %u of a sequence of %u tokens",
-                position, session->position);
+    return fail(session, SINTER_ERROR_ARGUMENT, "cannot go back to position %u of a sequence of %u tokens", position,
+                session->position);
   if (position == session->position)
     return SINTER_OK;
   if (position > 0)
@@ -133,7 +140,7 @@ sinter_status sinter_truncate(sinter_session *session, uint32_t position) {
       uint32_t lost = session->written > cache->capacity() ? session->written - cache->capacity() : 0;
       uint32_t needed = cache->window() && position > cache->window() ? position - cache->window() : 0;
       if (needed < lost)
-        return fail(&session->error, SINTER_ERROR_CONTEXT,
+        return fail(session, SINTER_ERROR_CONTEXT,
                     "cannot go back to position %u: cache '%.40s' has a window of %u tokens and keeps those from %u on",
                     position, cache->name()->c_str(), cache->window(), lost);
     }

@@ -4,10 +4,12 @@
 
 #include "runtime/session.h"
 
+#include "runtime/format_text.h"
 #include "runtime/memory_plan.h"
 #include "runtime/platform.h"
 #include "runtime/status.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 using namespace sinter;
@@ -121,6 +123,16 @@ void freeBlock(sinter_session *session) {
 
 } // namespace
 
+sinter_status sinter::runtime::fail(sinter_session *session, sinter_status status, const char *format, ...) {
+  session->error.status = status;
+  va_list arguments;
+  va_start(arguments, format);
+  formatTextFrom(session->error.message, sizeof(session->error.message), format, arguments);
+  va_end(arguments);
+  tell(session->model, SINTER_LOG_ERROR, "%s", session->error.message);
+  return status;
+}
+
 sinter_status sinter_session_create(const sinter_model *model, const sinter_session_options *options,
                                     sinter_session **result, sinter_error *error) {
   if (!model || !result)
@@ -155,6 +167,12 @@ sinter_status sinter_session_create(const sinter_model *model, const sinter_sess
   Member *members = reinterpret_cast<Member *>(base + layout.members);
   for (uint32_t i = 0; i < layout.threads; ++i)
     members[i].scratch = base + layout.scratch + i * layout.scratchBytes;
+  for (uint32_t i = 1; i < layout.threads; ++i) {
+    uint8_t *guard = base + layout.stacks + (i - 1) * (layout.stackBytes + kStackPage);
+    members[i].stack = guard + kStackPage;
+    if (owned) // the caller's memory is not ours to take rights from
+      platform::forbidPage(guard);
+  }
   if (!startTeam(&session->team, members, layout.threads, layout.stackBytes)) {
     freeBlock(session);
     return fail(error, SINTER_ERROR_THREAD, "the session's %u worker threads with stacks of %zu bytes did not start",
@@ -167,6 +185,8 @@ sinter_status sinter_session_create(const sinter_model *model, const sinter_sess
       return status;
     }
   holdModel(model);
+  tell(model, SINTER_LOG_INFO, "%s: a session of %u tokens on %u threads, %zu bytes%s", model->label, layout.context,
+       layout.threads, bytes, owned ? "" : " of the caller");
   *result = session;
   return succeed(error);
 }

@@ -52,5 +52,8 @@ namespace sinter::runtime {
 sinter_status runSteps(sinter_session *session, const Job &job);
 // Reads the logits back from a device, if they are not here. Null, with session->error, if that fails.
 const float *fetchLogits(sinter_session *session);
+// As fail() of status.h, for the session's own error; the model's log hears of it.
+__attribute__((format(printf, 3, 4))) sinter_status fail(sinter_session *session, sinter_status status,
+                                                         const char *format, ...);
 
 } // namespace sinter::runtime

@@ -67,6 +67,17 @@ SINTER_API const char *sinter_version(void);
 /* A short lower-case phrase for a status, e.g. "context is full". */
 SINTER_API const char *sinter_status_text(sinter_status status);
 
+/* ---- Log ---------------------------------------------------------------------------------------------------------- */
+
+typedef enum sinter_log_level {
+  SINTER_LOG_ERROR = 0,   /* what a failing call also says in its sinter_error */
+  SINTER_LOG_WARNING = 1, /* works, but not as well as it could: code copied because its file may not be executed from */
+  SINTER_LOG_INFO = 2     /* what was opened, which code was chosen, what sessions take */
+} sinter_log_level;
+
+/* Called by the thread that called the runtime, before that call returns. `message` is one line without its end. */
+typedef void (*sinter_log_callback)(void *user, sinter_log_level level, const char *message);
+
 /* ---- Models --------------------------------------------------------------------------------------------------- */
 
 /* Bytes that hold what the runtime keeps of an opened model, whatever the model. */
@@ -84,6 +95,8 @@ typedef struct sinter_model_options {
                            executable, and sessions cannot be created */
   const sinter_device_backend *backend; /* NULL: the CPU; else weights are uploaded to the device, and `isa` is ignored */
   uint32_t device;      /* which of the backend's, in the order it lists them */
+  sinter_log_callback log; /* NULL: nobody. Also called about the model's sessions, on the threads that use them */
+  void *log_user;
 } sinter_model_options;
 
 /* Maps a package. The file must stay as it is while the model is open: putting another file in its place is safe, since
@@ -159,20 +172,22 @@ SINTER_API sinter_status sinter_token_text(const sinter_model *model, uint32_t i
 
 /* Exact bytes, known before anything is allocated. */
 typedef struct sinter_memory_plan {
-  uint64_t weights;  /* mapped from the package, shared by all sessions and processes */
-  uint64_t code;     /* machine code of the ISA in use, mapped */
-  uint64_t manifest; /* manifest and tokenizer sections, mapped */
-  uint64_t cache;    /* keys and values for `context` tokens */
-  uint64_t arena;    /* activations */
-  uint64_t scratch;  /* all threads together */
-  uint64_t stacks;   /* of the worker threads the session starts, all together */
-  uint64_t session;  /* everything else a session keeps, sampler included */
-  uint64_t model;    /* what the opened model keeps besides the mapped file */
-  uint64_t device;   /* on the GPU, where the model was opened on one: weights, cache and arena, which are 0 above but for
-                        the weights, which are read from the package once */
-  uint64_t block;    /* cache + arena + scratch + session with padding: what sinter_session_options.memory must hold */
-  uint32_t threads;  /* that the session will have */
-  uint32_t context;  /* tokens that it will have room for */
+  uint64_t total;     /* all that follows, each byte once: weights + code + manifest + tokenizer + model + block */
+  uint64_t weights;   /* mapped from the package, shared by all sessions and processes */
+  uint64_t code;      /* machine code of the ISA in use, mapped */
+  uint64_t manifest;  /* mapped */
+  uint64_t tokenizer; /* its section, mapped; what the tokenizer library makes of it is not counted */
+  uint64_t model;     /* what the opened model keeps besides; sinter_model_options.memory */
+  uint64_t block;     /* what sinter_session_options.memory must hold, made of: */
+  uint64_t cache;     /* keys and values for `context` tokens */
+  uint64_t arena;     /* activations */
+  uint64_t scratch;   /* of all threads; the same for each */
+  uint64_t stacks;    /* of the worker threads that the session starts, one less than `threads`; the same for each */
+  uint64_t session;   /* everything else a session keeps, sampler included */
+  uint64_t device;    /* on the GPU, where the model was opened on one, and not in the total: weights, cache and arena. The
+                         latter two are then 0 above, and the weights are read from the package once */
+  uint32_t threads;   /* that the session will have */
+  uint32_t context;   /* tokens that it will have room for */
 } sinter_memory_plan;
 
 typedef struct sinter_session_options {
@@ -209,6 +224,11 @@ SINTER_API const float *sinter_logits(sinter_session *session);
 typedef int (*sinter_logits_callback)(void *user, size_t index, const float *logits);
 SINTER_API sinter_status sinter_score(sinter_session *session, const uint32_t *ids, size_t count,
                                       sinter_logits_callback callback, void *user);
+/* Stops the call that another thread is in, or if there is none the next one that computes: it returns
+ * SINTER_ERROR_CANCELLED, at the latest when the kernels that are running are done, and the sequence holds the tokens of
+ * the steps done so far. The one function that may be called while another call on the session is running, from any thread
+ * and from signal handlers. */
+SINTER_API void sinter_cancel(sinter_session *session);
 /* Tokens in the sequence. */
 SINTER_API uint32_t sinter_position(const sinter_session *session);
 SINTER_API uint32_t sinter_threads(const sinter_session *session);

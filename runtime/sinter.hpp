@@ -44,7 +44,8 @@ struct [[nodiscard]] Status {
 
 // All zero but the version: defaults.
 struct ModelOptions : sinter_model_options {
-  ModelOptions() : sinter_model_options{SINTER_API_VERSION, nullptr, 0, 0, nullptr, 0, 0, nullptr, 0} {}
+  ModelOptions()
+      : sinter_model_options{SINTER_API_VERSION, nullptr, 0, 0, nullptr, 0, 0, nullptr, 0, nullptr, nullptr} {}
 };
 struct SessionOptions : sinter_session_options {
   SessionOptions() : sinter_session_options{SINTER_API_VERSION, 0, 0, nullptr, 0} {}
@@ -69,6 +70,7 @@ struct Runtime {
   static constexpr auto decode = sinter_decode;
   static constexpr auto logits = sinter_logits;
   static constexpr auto score = sinter_score;
+  static constexpr auto cancel = sinter_cancel;
   static constexpr auto position = sinter_position;
   static constexpr auto threads = sinter_threads;
   static constexpr auto reset = sinter_reset;
@@ -186,6 +188,8 @@ public:
     return status(Api::encode(get(), ids.data(), types.empty() ? nullptr : types.data(), ids.size(), &encoding));
   }
 
+  // May be called from another thread or a signal handler while a call is running.
+  void cancel() { Api::cancel(get()); }
   uint32_t position() const { return Api::position(get()); }
   uint32_t threads() const { return Api::threads(get()); }
   void reset() { Api::reset(get()); }

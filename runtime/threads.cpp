@@ -57,7 +57,7 @@ void endThreads(Team *team, uint32_t started) {
 
 } // namespace
 
-bool sinter::runtime::startTeam(Team *team, Member *members, uint32_t threads, size_t stack) {
+bool sinter::runtime::startTeam(Team *team, Member *members, uint32_t threads, size_t stackBytes) {
   team->members = members;
   team->threads = threads;
   team->mostSpins = threads <= platform::usableCpus() ? kMostSpins : kFewSpins;
@@ -65,7 +65,7 @@ bool sinter::runtime::startTeam(Team *team, Member *members, uint32_t threads, s
     members[i].team = team;
     members[i].index = i;
     members[i].forWork.spins = members[i].forOthers.spins = team->mostSpins;
-    if (i > 0 && !platform::startThread(&members[i].handle, stack, workerMain, &members[i])) {
+    if (i > 0 && !platform::startThread(&members[i].handle, members[i].stack, stackBytes, workerMain, &members[i])) {
       endThreads(team, i);
       return false;
     }
@@ -85,13 +85,19 @@ void sinter::runtime::runTeam(Team *team, TeamWork function, const void *context
 
 void sinter::runtime::meet(Member *member) {
   Team *team = member->team;
-  if (team->threads == 1)
+  if (team->threads == 1) {
+    if (__atomic_load_n(&team->cancel, __ATOMIC_RELAXED))
+      team->stopped = 1;
     return;
+  }
   uint32_t phase = __atomic_load_n(&team->meeting.phase, __ATOMIC_RELAXED);
   if (__atomic_add_fetch(&team->arrived, 1, __ATOMIC_ACQ_REL) < team->threads) {
     wait(&team->meeting, phase, &member->forOthers, team->mostSpins);
     return;
   }
   __atomic_store_n(&team->arrived, 0, __ATOMIC_RELAXED);
+  // Decided by one thread while the others wait, so that all of them stop at the same place.
+  if (__atomic_load_n(&team->cancel, __ATOMIC_RELAXED))
+    team->stopped = 1;
   open(&team->meeting);
 }

@@ -26,6 +26,7 @@ struct alignas(64) Member {
   uint32_t index; // 0: the calling thread
   Patience forWork, forOthers;
   void *scratch;
+  void *stack; // not for index 0
   platform::ThreadHandle handle; // not for index 0
 };
 
@@ -40,12 +41,15 @@ struct Team {
   uint32_t threads;
   uint32_t mostSpins;
   TeamWork function; // null: the threads end
+  uint32_t cancel;   // somebody wants the work to stop; may be set at any time
+  uint32_t stopped;  // the same as all threads see it, decided where they meet
   const void *context;
 };
 
-// Starts threads 1 .. threads-1 of a team whose memory is zero. Members' scratch is the caller's to set. False if a
+// Starts threads 1 .. threads-1 of a team whose memory is zero. Members' scratch and stacks are the
+// caller's to set. False if a
 // thread could not be started; none is left running then.
-bool startTeam(Team *team, Member *members, uint32_t threads, size_t stack);
+bool startTeam(Team *team, Member *members, uint32_t threads, size_t stackBytes);
 void stopTeam(Team *team);
 // Calls function(member, context) on all threads. The function must end with meet().
 void runTeam(Team *team, TeamWork function, const void *context);

@@ -20,7 +20,7 @@ sinter_status sinter_token_text(const sinter_model *model, uint32_t id, const ch
     return SINTER_ERROR_UNSUPPORTED;
   const uint8_t *section = bytesAt(model, range->offset(), range->size());
   flatbuffers::Verifier verifier(section, range->size());
-  if (!tokens::VerifyTokenizerBuffer(verifier))
+  if (!isSound<tokens::Tokenizer>(verifier, section, range->size()))
     return SINTER_ERROR_FORMAT;
   const tokens::Vocabulary &vocabulary = *tokens::GetTokenizer(section)->vocabulary();
   const flatbuffers::Vector<uint32_t> &ends = *vocabulary.bytes()->ends();

@@ -1,10 +1,9 @@
 // Running the kernels that measure the machine: a schedule of one dispatch whose only binding is the caller's memory.
 
+#include "runtime/format_text.h"
 #include "runtime/platform.h"
 #include "runtime/session.h"
-#include "runtime/format_text.h"
 #include "runtime/status.h"
-
 
 using namespace sinter;
 using namespace sinter::runtime;
@@ -35,16 +34,15 @@ sinter_status sinter_run_yardstick(sinter_session *session, const char *kind, co
   if (!session)
     return SINTER_ERROR_ARGUMENT;
   if (!kind || !data || !nanoseconds || units == 0)
-    return fail(&session->error, SINTER_ERROR_ARGUMENT,
-                "a yardstick needs a kind, data, at least one unit, and a result");
+    return fail(session, SINTER_ERROR_ARGUMENT, "a yardstick needs a kind, data, at least one unit, and a result");
   const package::Yardstick *found = findYardstick(session->model, kind);
   if (!found)
-    return fail(&session->error, SINTER_ERROR_UNSUPPORTED, "%s has no yardstick '%.40s'", session->model->label, kind);
+    return fail(session, SINTER_ERROR_UNSUPPORTED, "%s has no yardstick '%.40s'", session->model->label, kind);
   uint64_t needed;
   if (__builtin_mul_overflow(uint64_t(units), found->unit_bytes(), &needed) ||
       __builtin_add_overflow(needed, found->shared_bytes(), &needed) || needed > size ||
       reinterpret_cast<uintptr_t>(data) % 64)
-    return fail(&session->error, SINTER_ERROR_ARGUMENT,
+    return fail(session, SINTER_ERROR_ARGUMENT,
                 "%u units of yardstick '%.40s' do not fit in %zu bytes, or those are not 64-byte aligned", units, kind,
                 size);
 
@@ -57,7 +55,11 @@ sinter_status sinter_run_yardstick(sinter_session *session, const char *kind, co
   dispatch.units = units;
   const Schedule schedule = {found->kind()->c_str(), &dispatch, 1};
   const uint64_t begin = platform::nanoseconds();
-  runJob(&session->team, {{{&schedule, {1, 0, 0, {}}}, {}}, 1, {}, {}});
+  if (!runJob(&session->team, {{{&schedule, {1, 0, 0, {}}}, {}}, 1, {}, {}})) {
+    session->team.stopped = 0;
+    __atomic_store_n(&session->team.cancel, 0, __ATOMIC_RELAXED);
+    return fail(session, SINTER_ERROR_CANCELLED, "cancelled while measuring");
+  }
   *nanoseconds = platform::nanoseconds() - begin;
   return SINTER_OK;
 }

@@ -227,7 +227,7 @@ static llvm::Error planMemory(Compilation &c) {
   sinter_memory_plan plan = {};
   status = sinter_plan(model, nullptr, &plan, &problem);
   if (status == SINTER_OK) {
-    c.report.peakRuntimeBytes = plan.weights + plan.code + plan.manifest + plan.block + plan.stacks + plan.model;
+    c.report.peakRuntimeBytes = plan.total;
     c.report.threads = plan.threads;
   }
   sinter_model_close(model);

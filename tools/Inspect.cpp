@@ -1,5 +1,5 @@
 // sinter inspect: what is in a package and what running it will need. The manifest is read as it is, so that packages
-// for other machines can be looked at too; the memory plan is the runtime's own, where it can run the package.
+// for other machines can be looked at too; the memory plan is the runtime's own, and nothing is loaded for it.
 
 #include "tools/Artifact.h"
 #include "tools/CommandLine.h"
@@ -7,15 +7,13 @@
 #include "tools/Output.h"
 #include "tools/PackageFile.h"
 
-#include <optional>
-
 namespace sinter {
 
 namespace {
 struct InspectOptions {
   std::string file, isa;
   uint32_t threads = 0, context = 0;
-  bool check = false, dispatches = false, json = false;
+  bool check = false, dispatches = false, memory = false, json = false;
 };
 
 struct Part {
@@ -54,18 +52,50 @@ static double bitsPerWeight(const package::Manifest &manifest) {
   return parameters ? static_cast<double>(bytes) * 8 / static_cast<double>(parameters) : 0;
 }
 
-// What the runtime will use in all, with one session.
-static uint64_t peak(const sinter_memory_plan &plan) {
-  return plan.weights + plan.code + plan.manifest + plan.block + plan.stacks + plan.model;
+// What the runtime will use with one session: the parts add up to the plan's total.
+static std::vector<Part> partsOf(const sinter_memory_plan &plan) {
+  uint64_t named = plan.cache + plan.arena + plan.scratch + plan.stacks + plan.session;
+  return {{"weights", plan.weights},
+          {"code", plan.code},
+          {"manifest", plan.manifest},
+          {"tokenizer", plan.tokenizer},
+          {"model", plan.model},
+          {"cache", plan.cache},
+          {"arena", plan.arena},
+          {"scratch", plan.scratch},
+          {"stacks", plan.stacks},
+          {"session", plan.session},
+          {"padding", plan.block - std::min(named, plan.block)}};
 }
 
-static std::vector<Part> partsOf(const sinter_memory_plan &plan) {
-  uint64_t named = plan.cache + plan.arena + plan.scratch + plan.session;
-  return {{"weights", plan.weights},   {"code", plan.code},
-          {"manifest", plan.manifest}, {"cache", plan.cache},
-          {"arena", plan.arena},       {"scratch", plan.scratch},
-          {"session", plan.session},   {"padding", plan.block - std::min(named, plan.block)},
-          {"stacks", plan.stacks},     {"model", plan.model}};
+// The plan for any code of the package, also what this machine does not run: nothing is loaded or executed.
+static void describeMemory(const InspectOptions &options, Json &facts) {
+  ModelOptions how;
+  how.facts_only = 1;
+  how.isa = options.isa.empty() ? nullptr : options.isa.c_str();
+  Model model;
+  model.open(options.file, how).orThrow();
+  SessionOptions session;
+  session.threads = options.threads;
+  session.context = options.context;
+  sinter_memory_plan plan = {};
+  model.plan(plan, session).orThrow();
+  Json memory = {{"total", plan.total}};
+  for (const Part &part : partsOf(plan))
+    memory[part.name] = part.bytes;
+  facts["isa"] = model.info().isa;
+  facts["memory_context"] = plan.context;
+  facts["memory_threads"] = plan.threads;
+  facts["scratch_per_thread"] = plan.scratch / plan.threads;
+  facts["stack_per_thread"] = plan.threads > 1 ? plan.stacks / (plan.threads - 1) : 0;
+  facts["memory"] = memory;
+}
+
+static void printMemory(const Json &facts) {
+  std::printf("memory of one session of %u tokens on %u threads, %s\n", facts["memory_context"].get<unsigned>(),
+              facts["memory_threads"].get<unsigned>(), facts["isa"].get<std::string>().c_str());
+  for (auto &[name, bytes] : facts["memory"].items())
+    std::printf("  %-22s %15s\n", name.c_str(), grouped(bytes).c_str());
 }
 
 // "prefill", "gpu.prefill"
@@ -216,24 +246,10 @@ static void printDispatches(const Json &dispatches) {
 
 static void inspect(const InspectOptions &options) {
   PackageFile file(options.file);
-  Json facts = describe(file);
-  // Where nothing can run, that is an error only if the answer was asked for.
-  bool asked = options.check || options.threads || options.context || !options.isa.empty();
-  std::optional<Artifact> artifact;
-  if (file.obstacle().empty() || asked)
-    artifact.emplace(options.file, options.isa);
-  if (artifact) {
-    sinter_memory_plan plan = artifact->plan(options.threads, options.context);
-    Json memory = {{"total", peak(plan)}};
-    for (const Part &part : partsOf(plan))
-      memory[part.name] = part.bytes;
-    facts["isa"] = artifact->info().isa;
-    facts["memory_context"] = plan.context;
-    facts["memory_threads"] = plan.threads;
-    facts["memory"] = memory;
-  }
+  Json facts = options.memory ? Json::object() : describe(file);
+  describeMemory(options, facts);
   if (options.check) {
-    artifact->model().check().orThrow();
+    Artifact(options.file, options.isa).model().check().orThrow();
     facts["weights_checked"] = true;
   }
   if (options.dispatches)
@@ -242,15 +258,13 @@ static void inspect(const InspectOptions &options) {
     printJson(facts);
     return;
   }
-  printSummary(facts);
-  if (artifact) {
-    std::printf("\nmemory of one session of %u tokens on %u threads, %s\n", facts["memory_context"].get<unsigned>(),
-                facts["memory_threads"].get<unsigned>(), facts["isa"].get<std::string>().c_str());
-    for (auto &[name, bytes] : facts["memory"].items())
-      std::printf("  %-22s %15s\n", name.c_str(), grouped(bytes).c_str());
-  } else {
-    std::printf("\nmemory: not known here: %s\n", file.obstacle().c_str());
+  if (!options.memory) {
+    printSummary(facts);
+    std::printf("\n");
   }
+  printMemory(facts);
+  if (!file.obstacle().empty())
+    std::printf("\n%s\n", file.obstacle().c_str());
   if (options.check)
     std::printf("\nweights: checksum holds\n");
   if (options.dispatches)
@@ -267,12 +281,13 @@ void addInspectCommand(CLI::App &app) {
   command->add_option("--threads", options->threads, "plan memory for this many threads")->check(positive());
   command->add_option("--isa", options->isa, "plan memory for this code of the package, e.g. x86-64-avx2")
       ->type_name("NAME");
+  command->add_flag("--memory", options->memory, "the memory alone, planned without loading anything");
   command->add_flag("--check", options->check, "read all weights and compare their checksum");
   command->add_flag("--dispatches", options->dispatches, "list the schedule; | marks where all threads meet");
   command->add_flag("--json", options->json, "print all of it as JSON");
   command->footer("Examples:\n"
                   "  sinter inspect tales.sinter\n"
-                  "  sinter inspect tales.sinter --context 128 --threads 2 --json\n"
+                  "  sinter inspect tales.sinter --memory --context 128 --threads 2 --json\n"
                   "  sinter inspect tales.sinter --dispatches\n");
   command->callback([options] { inspect(*options); });
 }

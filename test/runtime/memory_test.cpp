@@ -49,8 +49,8 @@ TEST(Memory, PlanAddsUp) {
     EXPECT_EQ(all.scratch, threads * 64);
     EXPECT_EQ(all.threads, threads);
     EXPECT_EQ(all.context, 200u);
-    EXPECT_EQ(all.block, all.cache + all.arena + all.scratch + all.session);
-    EXPECT_EQ(all.stacks % (threads > 1 ? threads - 1 : 1), 0u);
+    EXPECT_EQ(all.block, all.cache + all.arena + all.scratch + all.session + all.stacks);
+    EXPECT_EQ(all.total, all.weights + all.code + all.manifest + all.tokenizer + all.model + all.block);
     EXPECT_EQ(all.stacks == 0, threads == 1);
   }
 }
