@@ -90,8 +90,7 @@ private:
 
 // Kernels may have written to caches past the sequence's end, which rings remember.
 sinter_status cancelled(sinter_session *session, const Step &step) {
-  session->team.stopped = 0;
-  __atomic_store_n(&session->team.cancel, 0, __ATOMIC_RELAXED);
+  acceptCancel(&session->team);
   session->hasLogits = false;
   uint32_t end = uint32_t(step.scalars.position + step.scalars.tokens);
   session->written = end > session->written ? end : session->written;

@@ -46,7 +46,7 @@ typedef enum sinter_status {
   SINTER_ERROR_UNSUPPORTED = 4, /* the package has no code for this CPU, or not the code asked for */
   SINTER_ERROR_MEMORY = 5,      /* not enough memory, or the caller's block is too small or misaligned */
   SINTER_ERROR_CONTEXT = 6,     /* the sequence would grow past the session's context */
-  SINTER_ERROR_CANCELLED = 7,   /* a callback asked to stop */
+  SINTER_ERROR_CANCELLED = 7,   /* a callback or sinter_cancel() asked to stop */
   SINTER_ERROR_THREAD = 8,      /* a worker thread could not be started */
   SINTER_ERROR_DEVICE = 9       /* there is no such device, or no driver; or the device was lost */
 } sinter_status;

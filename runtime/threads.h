@@ -56,4 +56,10 @@ void runTeam(Team *team, TeamWork function, const void *context);
 // A barrier: returns when all threads of the team have called it. What they wrote before is visible after.
 void meet(Member *member);
 
+// After work that was stopped: it has stopped, and the next may run.
+inline void acceptCancel(Team *team) {
+  team->stopped = 0;
+  __atomic_store_n(&team->cancel, 0, __ATOMIC_RELAXED);
+}
+
 } // namespace sinter::runtime

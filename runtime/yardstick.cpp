@@ -56,8 +56,7 @@ sinter_status sinter_run_yardstick(sinter_session *session, const char *kind, co
   const Schedule schedule = {found->kind()->c_str(), &dispatch, 1};
   const uint64_t begin = platform::nanoseconds();
   if (!runJob(&session->team, {{{&schedule, {1, 0, 0, {}}}, {}}, 1, {}, {}})) {
-    session->team.stopped = 0;
-    __atomic_store_n(&session->team.cancel, 0, __ATOMIC_RELAXED);
+    acceptCancel(&session->team);
     return fail(session, SINTER_ERROR_CANCELLED, "cancelled while measuring");
   }
   *nanoseconds = platform::nanoseconds() - begin;
