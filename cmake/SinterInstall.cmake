@@ -28,7 +28,11 @@ if(SINTER_BUILD_TOOLS)
   install(TARGETS sinter_tokenizer ARCHIVE COMPONENT runtime)
   install(FILES runtime/tokenizer/sinter_tokenizer.h runtime/tokenizer/sinter_tokenizer.hpp
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sinter COMPONENT runtime)
-  foreach(program program program-unicode program-static program-unicode-static)
+  set(programs program program-unicode program-static program-unicode-static)
+  if(SINTER_SANITIZE)
+    set(programs)
+  endif()
+  foreach(program ${programs})
     install(PROGRAMS ${SINTER_PLATFORM_DIR}/${program}
       DESTINATION ${CMAKE_INSTALL_LIBDIR}/sinter/${SINTER_PLATFORM} COMPONENT runtime)
   endforeach()
