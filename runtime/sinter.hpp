@@ -44,8 +44,7 @@ struct [[nodiscard]] Status {
 
 // All zero but the version: defaults.
 struct ModelOptions : sinter_model_options {
-  ModelOptions()
-      : sinter_model_options{SINTER_API_VERSION, nullptr, 0, 0, nullptr, 0, 0, nullptr, 0, nullptr, nullptr} {}
+  ModelOptions() : sinter_model_options{} { api_version = SINTER_API_VERSION; }
 };
 struct SessionOptions : sinter_session_options {
   SessionOptions() : sinter_session_options{SINTER_API_VERSION, 0, 0, nullptr, 0} {}

@@ -22,7 +22,9 @@ std::string problem(const std::vector<uint8_t> &file, sinter_status expected, co
   AlignedBytes bytes(file);
   sinter_model *model = nullptr;
   sinter_error error = {};
-  sinter_model_options options = {SINTER_API_VERSION, isa, 0, 0, nullptr, 0, 0, nullptr, nullptr};
+  sinter_model_options options = {};
+  options.api_version = SINTER_API_VERSION;
+  options.isa = isa;
   EXPECT_EQ(sinter_model_open_memory(bytes.data(), bytes.size(), &options, &model, &error), expected) << error.message;
   EXPECT_EQ(error.status, expected);
   EXPECT_EQ(model != nullptr, expected == SINTER_OK);
@@ -128,7 +130,8 @@ TEST(Loader, WrongArgumentsAreErrors) {
   EXPECT_STREQ(error.message, "/nowhere/x.sinter: no such file");
   EXPECT_EQ(sinter_model_open("/", nullptr, &model, &error), SINTER_ERROR_IO);
   EXPECT_EQ(sinter_model_open("/nowhere", nullptr, &model, nullptr), SINTER_ERROR_IO);
-  sinter_model_options options = {SINTER_API_VERSION + 1, nullptr, 0, 0, nullptr, 0, 0, nullptr, nullptr};
+  sinter_model_options options = {};
+  options.api_version = SINTER_API_VERSION + 1;
   EXPECT_EQ(sinter_model_open("/nowhere", &options, &model, &error), SINTER_ERROR_ARGUMENT);
   EXPECT_STREQ(error.message, "model options are of api version 2, the runtime has 1");
   alignas(64) char buffer[128] = {};

@@ -230,6 +230,8 @@ TEST(Manners, AThousandLoadsLeaveNothing) {
   for (int i = 0; i < 1000; ++i)
     round();
   std::pair<size_t, size_t> after = addressSpace();
-  if (!__has_feature(thread_sanitizer)) // which keeps records of threads that ended
-    EXPECT_EQ(after, before);
+  if (!__has_feature(thread_sanitizer)) { // which keeps records of threads that ended
+    EXPECT_LE(after.first, before.first + 64); // the C library comes and goes with a page or two
+    EXPECT_LE(after.second, before.second + 2);
+  }
 }
