@@ -89,7 +89,7 @@ sinter_status bindDimensions(sinter_session *session, sinter_kernel_scalars *sca
     const package::Port &port = *program.inputs()->Get(i);
     const InputShape &shape = session->inputs[i];
     if (!shape.given)
-      return fail(&session->error, SINTER_ERROR_ARGUMENT, "input '%.60s' has not been set", port.name()->c_str());
+      return fail(session, SINTER_ERROR_ARGUMENT, "input '%.60s' has not been set", port.name()->c_str());
     for (uint32_t axis = 0; axis < count(port.dims()); ++axis) {
       const int64_t dim = port.dims()->Get(axis);
       if (dim >= 0)
@@ -99,7 +99,7 @@ sinter_status bindDimensions(sinter_session *session, sinter_kernel_scalars *sca
         from[number] = &port;
         scalars->dims[number] = shape.dims[axis];
       } else if (scalars->dims[number] != shape.dims[axis]) {
-        return fail(&session->error, SINTER_ERROR_ARGUMENT,
+        return fail(session, SINTER_ERROR_ARGUMENT,
                     "'%.40s' is %" PRIu64 " in input '%.60s' and %" PRIu64 " in input '%.60s'",
                     program.dimensions()->Get(number)->name()->c_str(), scalars->dims[number],
                     from[number]->name()->c_str(), shape.dims[axis], port.name()->c_str());
@@ -135,18 +135,18 @@ sinter_status sinter_bind_input(sinter_session *session, uint32_t index, const i
     return SINTER_ERROR_ARGUMENT;
   sinter_port port;
   if (sinter_get_input(session->model, index, &port) != SINTER_OK || !data || (rank && !shape))
-    return fail(&session->error, SINTER_ERROR_ARGUMENT, "there is no input %u, or a null pointer was given", index);
+    return fail(session, SINTER_ERROR_ARGUMENT, "there is no input %u, or a null pointer was given", index);
   bool fits = rank == port.rank;
   for (uint32_t i = 0; fits && i < rank; ++i)
     fits = port.dims[i] >= 0 ? shape[i] == port.dims[i] : shape[i] >= 0 && uint64_t(shape[i]) <= port.most[i];
   if (!fits) {
     for (uint32_t i = 0; i < rank && rank == port.rank; ++i)
       if (port.dims[i] < 0 && shape[i] >= 0 && uint64_t(shape[i]) > port.most[i])
-        return fail(&session->error, SINTER_ERROR_ARGUMENT,
+        return fail(session, SINTER_ERROR_ARGUMENT,
                     "input '%.60s' has the shape %s, expected %s with '%.24s' at most %" PRIu64, port.name,
                     textOf(shape, rank, nullptr).text, textOf(port.dims, port.rank, port.dim_names).text,
                     port.dim_names[i], port.most[i]);
-    return fail(&session->error, SINTER_ERROR_ARGUMENT, "input '%.60s' has the shape %s, expected %s", port.name,
+    return fail(session, SINTER_ERROR_ARGUMENT, "input '%.60s' has the shape %s, expected %s", port.name,
                 textOf(shape, rank < kMostRank ? rank : kMostRank, nullptr).text,
                 textOf(port.dims, port.rank, port.dim_names).text);
   }
@@ -171,7 +171,7 @@ sinter_status sinter_set_input(sinter_session *session, uint32_t index, const in
     bytes *= uint64_t(shape[i]); // fits: the port's largest does
   if (bytes != size || (bytes && !data)) {
     session->inputs[index].given = false;
-    return fail(&session->error, SINTER_ERROR_ARGUMENT,
+    return fail(session, SINTER_ERROR_ARGUMENT,
                 "input '%.60s' of the shape %s takes %" PRIu64 " bytes of %s, %zu were given", port.name,
                 textOf(shape, rank, nullptr).text, bytes, sinter_type_text(port.type), size);
   }
@@ -184,25 +184,28 @@ sinter_status sinter_execute(sinter_session *session) {
   if (!session)
     return SINTER_ERROR_ARGUMENT;
   if (!session->model->exec)
-    return fail(&session->error, SINTER_ERROR_UNSUPPORTED, "%s takes tokens: it has no named inputs",
+    return fail(session, SINTER_ERROR_UNSUPPORTED, "%s takes tokens: it has no named inputs",
                 session->model->label);
   sinter_kernel_scalars scalars = {};
   scalars.tokens = 1;
+  session->executed = false;
   if (sinter_status status = bindDimensions(session, &scalars))
     return status;
   const package::Program &program = *session->model->manifest->program();
   if (session->model->sizes) {
-    runJob(&session->team, {{{&session->sizes, scalars}, {}}, 1, {}, session->profiler});
+    if (sinter_status status = runSteps(session, {{{&session->sizes, scalars}, {}}, 1, {}, session->profiler}))
+      return status;
     const int64_t *sizes = reinterpret_cast<const int64_t *>(session->arena + program.sizes()->offset());
     for (uint32_t i = 0; i < count(program.checks()); ++i) {
       const package::Check &check = *program.checks()->Get(i);
       if (sizes[check.left()] != sizes[check.right()])
-        return fail(&session->error, SINTER_ERROR_ARGUMENT,
+        return fail(session, SINTER_ERROR_ARGUMENT,
                     "%.140s are %" PRIu64 " and %" PRIu64 ", expected the same", check.message() ? check.message()->c_str() : "sizes",
                     uint64_t(sizes[check.left()]), uint64_t(sizes[check.right()]));
     }
   }
-  runJob(&session->team, {{{&session->exec, scalars}, {}}, 1, {}, session->profiler});
+  if (sinter_status status = runSteps(session, {{{&session->exec, scalars}, {}}, 1, {}, session->profiler}))
+    return status;
   session->executed = true;
   return SINTER_OK;
 }
@@ -212,9 +215,9 @@ sinter_status sinter_get_output(sinter_session *session, uint32_t index, sinter_
     return SINTER_ERROR_ARGUMENT;
   const package::Port *port = findPort(session->model, true, index);
   if (!port || !tensor)
-    return fail(&session->error, SINTER_ERROR_ARGUMENT, "there is no output %u, or a null pointer was given", index);
+    return fail(session, SINTER_ERROR_ARGUMENT, "there is no output %u, or a null pointer was given", index);
   if (!session->executed)
-    return fail(&session->error, SINTER_ERROR_ARGUMENT, "the program has not been run with its inputs");
+    return fail(session, SINTER_ERROR_ARGUMENT, "the program has not been run with its inputs");
   const package::Program &program = *session->model->manifest->program();
   *tensor = {};
   tensor->type = sinter_type(port->type());
@@ -233,7 +236,7 @@ sinter_status sinter_get_output(sinter_session *session, uint32_t index, sinter_
   }
   bytes = empty ? 0 : bytes;
   if (!fits || bytes > port->binding()->size())
-    return fail(&session->error, SINTER_ERROR_FORMAT, "%s: output '%.60s' is larger than its place",
+    return fail(session, SINTER_ERROR_FORMAT, "%s: output '%.60s' is larger than its place",
                 session->model->label, port->name()->c_str());
   tensor->size = bytes;
   return SINTER_OK;

@@ -12,7 +12,7 @@ namespace {
 sinter_status checkTokens(sinter_session *session, const uint32_t *ids, size_t count) {
   uint32_t vocab = session->sampler.vocab;
   if (session->model->exec)
-    return fail(&session->error, SINTER_ERROR_UNSUPPORTED, "%s is a program with named inputs: it takes no tokens",
+    return fail(session, SINTER_ERROR_UNSUPPORTED, "%s is a program with named inputs: it takes no tokens",
                 session->model->label);
   if (session->model->encode)
     return fail(session, SINTER_ERROR_UNSUPPORTED, "%s is an encoder: it does not continue texts",
