@@ -97,11 +97,15 @@ Expected<package::Binding> ManifestBuilder::place(mlir::Value operand) {
 
 Expected<fb::Offset<package::Dispatch>> ManifestBuilder::dispatch(sched::DispatchOp op) {
   std::vector<package::Binding> bindings;
-  for (mlir::Value operand : op.getBindings()) {
+  for (auto [i, operand] : enumerate(op.getBindings())) {
     Expected<package::Binding> binding = place(operand);
     if (!binding)
       return binding.takeError();
-    bindings.push_back(*binding);
+    const uint64_t begin = op.getParts() ? (*op.getParts())[2 * i] : 0, size = op.getParts() ? (*op.getParts())[2 * i + 1] : 0;
+    if (begin >= binding->size() || size > binding->size() - begin)
+      return fail(op, "binds " + Twine(size) + " bytes from byte " + Twine(begin) + " on of " + Twine(binding->size()));
+    bindings.emplace_back(binding->space(), binding->index(), binding->offset() + begin,
+                          size ? size : binding->size() - begin);
   }
   auto kernel = kernelIndex.find(op.getKernel());
   if (kernel == kernelIndex.end())

@@ -233,7 +233,8 @@ LogicalResult Entry::form(tx::EmbedOp op) {
     return op.emitOpError("must embed the ids of the step");
   tx::ParamOp table = shared.symbols.param(op.getTableAttr());
   kern::EmbedAttr spec = kern::EmbedAttr::get(builder.getContext(), table.getTensorType().getDimSize(0), width(op),
-                                              *table.getFormat(), op.getScaleAttr(), kern::TableAttr(), kern::TableAttr());
+                                              *table.getFormat(), op.getScaleAttr(), kern::TableAttr(), kern::TableAttr(),
+                                              /*begin=*/0, /*end=*/0);
   dispatch(op, spec, {buffer(op.getIds()), matrix(builder.getArrayAttr(op.getTableAttr())), buffer(op)}, 1, 1);
   return success();
 }
@@ -261,7 +262,7 @@ LogicalResult Entry::form(tx::EmbedSumOp op) {
     bindings.append({buffer(op.getTypeIds()), matrix(builder.getArrayAttr(op.getTypesAttr()))});
   bindings.push_back(buffer(op));
   kern::EmbedAttr spec = kern::EmbedAttr::get(builder.getContext(), tokens.getTensorType().getDimSize(0), width(op),
-                                              *tokens.getFormat(), op.getScaleAttr(), positions, types);
+                                              *tokens.getFormat(), op.getScaleAttr(), positions, types, /*begin=*/0, /*end=*/0);
   dispatch(op, spec, bindings, 1, 1);
   return success();
 }
@@ -333,7 +334,7 @@ LogicalResult Entry::form(tx::LinearOp op) {
                                                 op.getActAttr(), op.getBiases().has_value(), !!op.getResidual(),
                                                 single(op.getInput()),
                                                 /*row_from_scalar=*/isHidden(op.getInput()) && single() && (fused || !prepares),
-                                                perUnit);
+                                                perUnit, /*out_rows=*/0);
   dispatch(op, spec, bindings, llvm::divideCeil(width(op), kTileRows), perUnit);
   return success();
 }
@@ -510,7 +511,7 @@ void Entry::dispatch(Operation *from, kern::SpecInterface spec, ValueRange bindi
         tapBinding = builder.getI64IntegerAttr(index);
   sched::DispatchOp::create(builder, from->getLoc(), shared.symbols.kernel(spec), bindings,
                             builder.getI64IntegerAttr(units), builder.getI64IntegerAttr(tokensPerUnit),
-                            /*barrier=*/UnitAttr(), tap, tapBinding);
+                            /*barrier=*/UnitAttr(), tap, tapBinding, /*parts=*/DenseI64ArrayAttr());
 }
 
 struct FormDispatches : sinter::impl::FormDispatchesBase<FormDispatches> {

@@ -238,6 +238,22 @@ def FormGeneric : Pass<"sinter-form-generic", "::mlir::ModuleOp"> {
   let dependentDialects = ["::sinter::sched::SchedDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }
 
+def SplitMatrices : Pass<"sinter-split-matrices", "::mlir::ModuleOp"> {
+  let summary = "cut matrices that are larger than what a kernel on a GPU can see";
+  let description = [{
+    ```mlir
+    sched.dispatch @linear_128256x2048_f16_row(%x, %w, %logits) units(4008) : ...
+    // becomes
+    sched.dispatch @linear_32768x2048_f16_row_of128256(%x, %w, %logits) units(1024) parts [0, 0, 0, 134217728, 0, 0] : ...
+    sched.dispatch @linear_32768x2048_f16_row_of128256(%x, %w, %logits) units(1024) parts [0, 0, 134217728, 134217728, 131072, 0] : ...
+    ...
+    ```
+    An embedding becomes as many dispatches, each of which leaves alone the tokens whose rows it does not see.
+  }];
+  let options = [Option<"limit", "limit", "int64_t", "134217728", "bytes of a buffer that a kernel on any GPU can see">];
+  let dependentDialects = ["::sinter::kern::KernDialect", "::sinter::sched::SchedDialect"];
+}
+
 def PlanWeights : Pass<"sinter-plan-weights", "::mlir::ModuleOp"> {
   let summary = "place weights in the package's weights section";
   let description = [{

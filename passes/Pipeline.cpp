@@ -37,6 +37,8 @@ void buildPipeline(OpPassManager &passes, const PipelineOptions &options) {
   int64_t chunk = std::min(options.prefillTokens, options.context);
   passes.addPass(createSplitEntries({chunk, options.context}));
   passes.addPass(createFormDispatches({options.context, options.cpu, options.gpu}));
+  if (options.gpu)
+    passes.addPass(createSplitMatrices());
 
   // Where: barriers last, since what shares memory must not overlap in time.
   passes.addPass(createPlanWeights());

@@ -36,7 +36,8 @@ static std::string kernelName(kern::SpecInterface spec) {
           .Case([&](kern::EmbedAttr embed) {
             return "embed_" + std::to_string(embed.getVocab()) + "x" + std::to_string(embed.getWidth()) + "_" +
                    embed.getFormat().str() + flag(!!embed.getPositions(), "_positions") +
-                   flag(!!embed.getTypes(), "_types");
+                   flag(!!embed.getTypes(), "_types") +
+                   (embed.getEnd() ? "_from" + std::to_string(embed.getBegin()) : "");
           })
           .Case([&](kern::RowsAttr rows) {
             return "rows_" + std::to_string(rows.getWidth()) + flag(!!rows.getNorm(), "_norm") +
@@ -51,7 +52,8 @@ static std::string kernelName(kern::SpecInterface spec) {
                    flag(linear.getBias(), "_bias") + flag(linear.getResidual(), "_residual") +
                    flag(linear.getSingle() && !linear.getRowFromScalar(), "_single") +
                    flag(linear.getRowFromScalar(), "_row") +
-                   (linear.getTokensPerUnit() ? "_t" + std::to_string(linear.getTokensPerUnit()) : "");
+                   (linear.getTokensPerUnit() ? "_t" + std::to_string(linear.getTokensPerUnit()) : "") +
+                   (linear.getOutRows() ? "_of" + std::to_string(linear.getOutRows()) : "");
           })
           .Case([&](kern::ArgmaxAttr argmax) { return "argmax_" + std::to_string(argmax.getWidth()); })
           .Case([&](kern::RopeTableAttr table) {

@@ -165,13 +165,22 @@ void buildEmbed(KernelBuilder &b, EmbedAttr spec) {
   }
   Value out = b.bindingRows(binding++, rowStride(width), b.getF32Type());
 
-  b.loop(b.begin(), b.end(), 1, [&](Value t) {
-    emitRow(b, table, loadId(b, ids, t, spec.getVocab()), {out, t, float(spec.getScale().getValueAsDouble()), false});
+  auto emitToken = [&](Value t, Value row) {
+    emitRow(b, table, row, {out, t, float(spec.getScale().getValueAsDouble()), false});
     // Steps have no more tokens than there are positions: the pass that makes them sees to it.
     if (positions)
       emitRow(b, *positionTable, b.add(t, positions.getBegin()), {out, t, 1, true});
     if (types)
       emitRow(b, *typeTable, loadId(b, typeIds, t, types.getRows()), {out, t, 1, true});
+  };
+  b.loop(b.begin(), b.end(), 1, [&](Value t) {
+    Value row = loadId(b, ids, t, spec.getVocab());
+    if (!spec.getEnd())
+      return emitToken(t, row);
+    // Rows before the first that is bound wrap around to large numbers.
+    row = b.sub(row, b.index(spec.getBegin()));
+    Value bound = b.index(spec.getEnd() - spec.getBegin());
+    b.ifThen(arith::CmpIOp::create(b, arith::CmpIPredicate::ult, row, bound), [&] { emitToken(t, row); });
   });
 }
 

@@ -49,7 +49,8 @@ private:
   // Takes the bindings in the order of LinearAttr::getBindings.
   void bind() {
     int64_t next = 0;
-    int64_t width = spec.getColumns(), stride = rowStride(width), outStride = rowStride(spec.getRows());
+    int64_t width = spec.getColumns(), stride = rowStride(width);
+    int64_t outStride = rowStride(spec.getOutRows() ? spec.getOutRows() : spec.getRows());
     int64_t padded = format.paddedColumns(width), groups = format.groups(width);
     Type f32 = b.getF32Type(), i32 = b.getI32Type(), sumType = format.hasZeros ? f32 : i32;
 

@@ -31,11 +31,13 @@ def Kern_EmbedAttr : Kern_Spec<"Embed", "embed"> {
   let description = [{
     Domain: tokens. Bindings: `ids` i32[T], `table` packed [vocab, width]; with `positions`, `positions` packed; with `types`,
     `type_ids` i32[T] and `types` packed; `out` f32[T][stride(width)]. `out[t][:] = decode(table[clamp(ids[t])][:]) * scale +
-    decode(positions[begin + t][:]) + decode(types[clamp(type_ids[t])][:])`.
+    decode(positions[begin + t][:]) + decode(types[clamp(type_ids[t])][:])`. With `end`, only rows [`begin`, `end`) of the table are
+    bound, and tokens of other rows are left alone.
   }];
   let parameters = (ins "int64_t":$vocab, "int64_t":$width, StringRefParameter<>:$format, "::mlir::FloatAttr":$scale,
                        OptionalParameter<"::sinter::kern::TableAttr">:$positions,
-                       OptionalParameter<"::sinter::kern::TableAttr">:$types);
+                       OptionalParameter<"::sinter::kern::TableAttr">:$types,
+                       DefaultValuedParameter<"int64_t", "0">:$begin, DefaultValuedParameter<"int64_t", "0">:$end);
 }
 
 def Kern_RowsAttr : Kern_Spec<"Rows", "rows"> {
@@ -64,6 +66,8 @@ def Kern_LinearAttr : Kern_Spec<"Linear", "linear"> {
 
     `act`: applied to the outputs with their biases, before the residual.
 
+    `out_rows`: the outputs are columns of rows that have so many: `residual` and `out` are f32[T][stride(out_rows)].
+
     `single`: the input has exactly one row. `row_from_scalar`: reads row `row` (run-time scalar) of its input, not row 0.
 
     Bindings: `in` f32[T][stride(columns)] | `codes` s8[T][padded], `scales` f32[T][groups], `sums`[T][groups];
@@ -80,7 +84,8 @@ def Kern_LinearAttr : Kern_Spec<"Linear", "linear"> {
     DefaultValuedParameter<"bool", "false">:$residual,
     DefaultValuedParameter<"bool", "false">:$single,
     DefaultValuedParameter<"bool", "false">:$row_from_scalar,
-    DefaultValuedParameter<"int64_t", "0">:$tokens_per_unit);
+    DefaultValuedParameter<"int64_t", "0">:$tokens_per_unit,
+    DefaultValuedParameter<"int64_t", "0">:$out_rows);
 }
 
 def Kern_ArgmaxAttr : Kern_Spec<"Argmax", "argmax"> {

@@ -58,6 +58,10 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   size_t expected = cast<kern::SpecInterface>(kernel.getSpec()).getBindings().size();
   if (getBindings().size() != expected)
     return emitOpError("(C2) has ") << getBindings().size() << " bindings, kernel " << getKernelAttr() << " takes " << expected;
+  if (std::optional<ArrayRef<int64_t>> parts = getParts())
+    if (parts->size() != 2 * expected || llvm::any_of(*parts, [](int64_t number) { return number < 0; }))
+      return emitOpError("(C3) has parts [") << *parts << "], expected an offset and a size for each of " << expected
+                                             << " bindings";
   return success();
 }
 

@@ -135,18 +135,21 @@ def Sched_DispatchOp : Sched_Op<"dispatch", [DeclareOpInterfaceMethods<SymbolUse
   let description = [{
     Units are `units`, or `units * ceil(tokens / tokens_per_unit)` if that is not 0. Operands are the kernel's bindings in its
     order. `barrier` (set by `--sinter-place-barriers`) makes all threads meet before it. `tap` names the layer whose output
-    binding `tap_binding` holds after it.
+    binding `tap_binding` holds after it. `parts`, an offset and a size in bytes for each binding, narrow what is bound; a size of
+    0 is the rest.
 
-    Constraints: (C1) the symbol is a sched.kernel; (C2) there are as many operands as its spec has bindings.
+    Constraints: (C1) the symbol is a sched.kernel; (C2) there are as many operands as its spec has bindings; (C3) `parts` has
+    two numbers, not negative, for each.
 
     Example: `sched.dispatch @rows_128_q8(%x, %c, %s, %i) units(1) per(1) : memref<...>, ...`
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyMemRef>:$bindings, I64Attr:$units,
                        DefaultValuedAttr<I64Attr, "0">:$tokens_per_unit, UnitAttr:$barrier,
-                       OptionalAttr<StrAttr>:$tap, OptionalAttr<I64Attr>:$tap_binding);
+                       OptionalAttr<StrAttr>:$tap, OptionalAttr<I64Attr>:$tap_binding,
+                       OptionalAttr<DenseI64ArrayAttr>:$parts);
   let assemblyFormat = [{
     (`barrier` $barrier^)? $kernel `(` $bindings `)` `units` `(` $units `)` (`per` `(` $tokens_per_unit^ `)`)?
-    (`tap` $tap^ `of` $tap_binding)? attr-dict `:` type($bindings)
+    (`tap` $tap^ `of` $tap_binding)? (`parts` $parts^)? attr-dict `:` type($bindings)
   }];
 }
 
