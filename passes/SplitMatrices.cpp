@@ -65,9 +65,9 @@ struct SplitMatrices : sinter::impl::SplitMatricesBase<SplitMatrices> {
           return signalPassFailure();
       }
     }
-    for (FlatSymbolRefAttr kernel : replaced)
-      if (SymbolTable::symbolKnownUseEmpty(kernel.getAttr(), getOperation()))
-        table.lookup(kernel.getValue())->erase();
+    for (StringAttr kernel : replaced)
+      if (SymbolTable::symbolKnownUseEmpty(kernel, getOperation()))
+        table.lookup(kernel)->erase();
     symbols.sort();
   }
 
@@ -81,13 +81,13 @@ struct SplitMatrices : sinter::impl::SplitMatricesBase<SplitMatrices> {
     int64_t most = limit / tileBytes / step * step;
     if (most == 0)
       return dispatch.emitOpError("reads tiles of ") << tileBytes << " bytes, of which " << step
-                                                     << " do not fit into the " << limit << " that a kernel sees";
+                                                     << " do not fit into the " << limit.getValue() << " that a kernel sees";
     return most;
   }
 
   void replace(sched::DispatchOp dispatch, kern::SpecInterface spec, const Parts &parts, int64_t units, bool last,
                ScheduleSymbols &symbols) {
-    replaced.insert(dispatch.getKernelAttr());
+    replaced.insert(dispatch.getKernelAttr().getAttr());
     OpBuilder builder(dispatch);
     sched::DispatchOp::create(builder, dispatch.getLoc(), symbols.kernel(spec), dispatch.getBindings(),
                               builder.getI64IntegerAttr(units), dispatch.getTokensPerUnitAttr(), /*barrier=*/UnitAttr(),
@@ -140,7 +140,7 @@ struct SplitMatrices : sinter::impl::SplitMatricesBase<SplitMatrices> {
     return success();
   }
 
-  llvm::SetVector<FlatSymbolRefAttr> replaced; // kernels of dispatches that were split
+  llvm::SetVector<StringAttr> replaced; // kernels of dispatches that were split
 };
 
 } // namespace

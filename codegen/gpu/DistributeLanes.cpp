@@ -4,7 +4,8 @@
 // and are the same in all. So builders need not know of GPUs, and a kernel that is right on a CPU is right here.
 //
 // Bytes come in two forms. A vector<128xi8> beside vector<32xi32> is what a product reads: each lane holds four bytes
-// in an i32 ("packed"). Vectors of bytes that are no wider than the workgroup are one byte to a lane.
+// in an i32 ("packed"). Vectors of bytes that are no wider than the workgroup are one byte to a lane; seen as words, each
+// lane fetches its four.
 //
 // What crosses lanes (folding a register, moving its parts) goes through an array in workgroup memory. Barriers are placed
 // later, by what each of these arrays and buffers needs (PlaceWorkgroupBarriers.cpp): all control flow but single
@@ -219,14 +220,16 @@ private:
 
   //===-- Across lanes ----------------------------------------------------------------------------------------------===//
 
-  // The value that lane `from` holds. Two arrays in turns save a barrier.
-  Value exchange(Value value, Value from) {
+  // The values that lanes `from` hold. Two arrays in turns save a barrier.
+  SmallVector<Value> exchange(Value value, ArrayRef<Value> from) {
     Value &array = exchangeArrays[value.getType()][turn ^= 1];
     if (!array)
       array = workgroupArray(value.getType(), width);
     memref::StoreOp::create(b, value, array, toIndex(lane));
-    return memref::LoadOp::create(b, array, toIndex(from));
+    return llvm::map_to_vector(
+        from, [&](Value one) -> Value { return memref::LoadOp::create(b, array, toIndex(one)); });
   }
+  Value exchange(Value value, Value from) { return exchange(value, ArrayRef(from)).front(); }
 
   // As kern.reduce says: the upper half onto the lower, round by round.
   LogicalResult reduce(kern::ReduceOp op) {
@@ -329,9 +332,27 @@ private:
     return select(isBelow(lane, first + half), low, high);
   }
 
+  // Bytes, one to a lane, as words; lanes past the last word get any.
+  LogicalResult words(vector::BitCastOp op) {
+    Value byte = arith::ExtUIOp::create(b, b.getI32Type(), get(op.getSource()));
+    SmallVector<Value> from;
+    for (int64_t i = 0; i < 4; ++i) {
+      Value at = arith::AddIOp::create(b, arith::MulIOp::create(b, lane, i32(4)), i32(i));
+      from.push_back(arith::AndIOp::create(b, at, i32(width - 1)));
+    }
+    Value word;
+    for (auto [i, part] : llvm::enumerate(exchange(byte, from))) {
+      Value moved = i ? Value(arith::ShLIOp::create(b, part, i32(8 * i))) : part;
+      word = word ? Value(arith::OrIOp::create(b, word, moved)) : moved;
+    }
+    return set(op, word);
+  }
+
   LogicalResult bitcast(vector::BitCastOp op) {
     Type from = op.getSourceVectorType(), to = op.getResultVectorType();
     Type fromLane = laneType(from), toLane = laneType(to);
+    if (isBytes(from) && !isPacked(from) && getElementTypeOrSelf(to).isInteger(32))
+      return words(op);
     if (isBytes(from) != isBytes(to) && !(isPacked(from) || isPacked(to)))
       return op.emitOpError("takes ") << from << " apart into " << to << ", which only whole registers of bytes can be";
     if (fromLane == toLane)
@@ -371,6 +392,9 @@ private:
         return op.emitOpError("on packed bytes has no form on a GPU");
     }
     SmallVector<Value> operands = llvm::map_to_vector(op.getOperands(), [&](Value value) { return get(value); });
+    // Devices need not compute with bytes, only widen them.
+    if (isa<arith::SIToFPOp>(op) && operands.front().getType().isInteger(8))
+      operands.front() = arith::ExtSIOp::create(b, b.getI32Type(), operands.front());
     SmallVector<Type> types = llvm::map_to_vector(op.getResultTypes(), [&](Type type) { return laneType(type); });
     // A bf16 is its bits here.
     if (isa<arith::BitcastOp>(op) && operands.front().getType() == types.front())

@@ -59,9 +59,7 @@ void AttentionEmitter::quantizeQueries(Value columns) {
   b.loop(b.index(0), columns, 1, [&](Value column) {
     QuantizedColumns query = emitQuantizeColumns(
         b, headDim, [&](Value d, int64_t width) { return b.load(queries, {column, d}, width); },
-        [&](Value d, Value codes) { b.store(b.toBytes(codes), queryCodes, {column, d}); });
-    if (int64_t rest = plan.quads * 4 - headDim)
-      b.store(b.toBytes(b.splat(rest, 0)), queryCodes, {column, b.index(headDim)});
+        [&](Value d, Value codes) { b.store(b.quads(codes, /*filler=*/0), queryQuads, {column, b.div(d, 4)}); });
     b.storeScalar(query.scale, queryScales, {column});
     b.storeScalar(arith::MulIOp::create(b, query.sum, b.i32(-kCacheKeyZero)), queryStarts, {column});
   });
@@ -152,8 +150,7 @@ void AttentionEmitter::emit() {
   scores = b.scratch({plan.blockColumns, plan.blockTiles * kCacheTile}, f32);
   rescaling = b.scratch({plan.blockColumns}, f32);
   if (stored.tiles.coded()) {
-    queryCodes = b.scratch({columns, plan.quads * 4}, b.getI8Type());
-    queryQuads = b.scratchView(queryCodes, {columns, plan.quads}, b.getI32Type());
+    queryQuads = b.scratch({columns, plan.quads}, b.getI32Type());
     queryScales = b.scratch({columns}, f32);
     queryStarts = b.scratch({columns}, b.getI32Type());
   }

@@ -65,8 +65,7 @@ private:
   Value qkv, out, position;
   TileSource stored, staged;
   Value queries;     // f32 [padded columns][head_dim], times scale * log2(e)
-  Value queryCodes;  // coded caches only: the same as s8 [padded columns][quads * 4],
-  Value queryQuads;  // seen as i32 [padded columns][quads],
+  Value queryQuads;  // coded caches only: the same as codes, four to a word, i32 [padded columns][quads],
   Value queryScales; // f32 [padded columns], and
   Value queryStarts; // i32 [padded columns]: what dot products with unsigned codes start from
   Value limits;      // i32 [padded columns]: the position of a column's token

@@ -84,10 +84,9 @@ void CacheView::append(KernelBuilder &b, Value tile, Value head, Value token, Co
     return;
   }
   QuantizedColumns keys = emitQuantizeColumns(b, headDim, key, [&](Value d, Value codes) {
-    int64_t width = cast<VectorType>(codes.getType()).getNumElements(), quads = (width + 3) / 4;
-    codes = arith::AddIOp::create(b, codes, b.splat(width, kCacheKeyZero));
-    codes = b.bitcast(b.toBytes(b.widen(codes, b.splat(quads * 4, kCacheKeyZero))), b.getI32Type());
-    for (int64_t quad = 0; quad < quads; ++quad) {
+    int64_t width = cast<VectorType>(codes.getType()).getNumElements();
+    codes = b.quads(arith::AddIOp::create(b, codes, b.splat(width, kCacheKeyZero)), kCacheKeyZero);
+    for (int64_t quad = 0; quad < (width + 3) / 4; ++quad) {
       Value row = b.mul(b.add(b.div(d, 4), quad), kLanes);
       b.storeScalar(vector::ExtractOp::create(b, codes, quad), words,
                     {tile, plane0, head, b.add(b.add(row, token), kScaleBytes / 4)});

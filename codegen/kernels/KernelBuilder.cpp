@@ -199,6 +199,11 @@ Value KernelBuilder::toBytes(Value vector) {
   return arith::TruncIOp::create(*this, vectorType(width, getI8Type()), vector);
 }
 
+Value KernelBuilder::quads(Value codes, int32_t filler) {
+  int64_t width = cast<VectorType>(codes.getType()).getNumElements(), whole = (width + 3) / 4 * 4;
+  return bitcast(toBytes(widen(codes, splat(whole, filler))), getI32Type());
+}
+
 Value KernelBuilder::toFloats(Value vector) {
   int64_t width = cast<VectorType>(vector.getType()).getNumElements();
   return arith::SIToFPOp::create(*this, vectorType(width, getF32Type()), vector);

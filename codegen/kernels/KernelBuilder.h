@@ -104,6 +104,8 @@ public:
   Value broadcast(Value scalar, int64_t width);
   Value bitcast(Value vector, mlir::Type element); // vector.bitcast: the width follows from the bits
   Value toBytes(Value vector);                     // vector<n x i32> to vector<n x i8>, the low bits
+  // vector<n x i32>, the low bytes of four to a word, the first one lowest; `filler` is what the last word lacks.
+  Value quads(Value codes, int32_t filler);
   Value toFloats(Value vector);                    // vector<n x i32 or i8>, signed, to vector<n x f32>
   Value slice(Value vector, int64_t from, int64_t width);
   // Lanes past the vector's width are taken from `filler`, a vector of the wider type.

@@ -36,14 +36,6 @@ LogicalResult buildKernel(ModuleOp module, StringRef name, SpecInterface spec, c
     if (linear.getNorm() && !linear.getFusedRows() && findFormat(linear.getFormat())->isQuantized())
       return module.emitError() << "kernel '" << name << "': norm needs fused_rows where the input is quantized";
   }
-  bool codedCache = false;
-  if (AttentionAttr attention = dyn_cast<AttentionAttr>(spec))
-    codedCache = attention.getElement().isInteger(8);
-  if (RotateAppendAttr rotate = dyn_cast<RotateAppendAttr>(spec))
-    codedCache = rotate.getElement().isInteger(8);
-  if (target.isGpu() && codedCache)
-    return module.emitError() << "kernel '" << name << "': caches of 8 bits are for CPUs so far, GPUs take f16 and f32 "
-                              << "(--kv f16)";
   KernelBuilder b(module, name, target);
   bool known = llvm::TypeSwitch<Attribute, bool>(spec)
                    .Case([&](AttentionAttr attention) { return buildAttention(b, attention), true; })

@@ -151,10 +151,8 @@ const Shape kShapes[] = {
 
 class Attention : public TargetCase {
 protected:
-  // GPUs have small units, and no caches of codes yet (CompileTest).
-  bool takes(const Shape &shape) const {
-    return !GetParam()->isGpu() || (shape.tokensPerUnit <= 8 && shape.element != CacheElement::q8);
-  }
+  // GPUs have small units.
+  bool takes(const Shape &shape) const { return !GetParam()->isGpu() || shape.tokensPerUnit <= 8; }
 };
 SINTER_FOR_TARGETS(Attention);
 

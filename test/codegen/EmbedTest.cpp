@@ -97,5 +97,28 @@ TEST_P(Embed, EveryFormat) {
     }
 }
 
+// A table in two parts gives what the whole gives, each token written by the part that has its row.
+TEST_P(Embed, TableInParts) {
+  const Format &format = *findFormat("q8");
+  constexpr int kWidth = 96;
+  std::vector<uint8_t> table = randomTable(format, kWidth);
+  std::vector<int32_t> ids = {0, 31, 32, 69, 5, 70, -1, 33};
+  auto run = [&](const char *part, size_t offset, const Buffer<float> &out) {
+    CompiledKernel kernel(
+        llvm::formatv("#kern.embed<vocab = {0}, width = {1}, format = \"q8\", scale = 1.0 : f32{2}>", kVocab, kWidth, part),
+        *GetParam());
+    Buffer<uint8_t> bound(std::vector<uint8_t>(table.begin() + offset, table.end()));
+    kernel.run({Buffer<int32_t>(ids), bound, out}, ids.size(), {ids.size(), 0, 0});
+  };
+  constexpr float kUntouched = -1e30f;
+  Buffer<float> whole(ids.size() * kWidth), parts(ids.size() * kWidth, kUntouched);
+  run("", 0, whole);
+  run(", begin = 0, end = 32", 0, parts);
+  for (size_t t = 0; t < ids.size(); ++t)
+    EXPECT_EQ(parts[t * kWidth] == kUntouched, ids[t] >= 32) << ids[t];
+  run(", begin = 32, end = 70", format.packedBytes(32, kWidth), parts);
+  EXPECT_EQ(parts.values(), whole.values());
+}
+
 } // namespace
 } // namespace sinter::test

@@ -205,6 +205,26 @@ TEST_P(LinearTest, SameBitsForAnyPartitionAndAnyCompanions) {
     }
 }
 
+// Tiles that are bound by themselves, writing their columns of wider rows.
+TEST_P(LinearTest, MatrixInParts) {
+  constexpr int64_t rows = 72, columns = 64, first = 32;
+  const uint64_t tokens = 3, stride = kern::rowStride(rows);
+  Random random(4);
+  Matrix w = makeMatrix(format, rows, columns, random);
+  Activations a = makeActivations(format, tokens, columns, random);
+  auto run = [&](int64_t count, const std::string &more, int64_t from, const Buffer<float> &out) {
+    Buffer<uint8_t> part(std::vector<uint8_t>(w.bytes.begin() + format.packedBytes(from, columns), w.bytes.end()));
+    std::vector<void *> bindings = inputs(format, a);
+    bindings.insert(bindings.end(), {part, out.data() + from});
+    CompiledKernel(linearSpec(format, count, columns, more), target).run(bindings, (count + 31) / 32, {tokens, 0, 0});
+  };
+  Buffer<float> whole(tokens * stride), parts(tokens * stride);
+  run(rows, "", 0, whole);
+  run(first, ", out_rows = 72", 0, parts);
+  run(rows - first, ", out_rows = 72", first, parts);
+  EXPECT_EQ(parts.values(), whole.values());
+}
+
 TEST_P(LinearTest, AddsBiasAndResidualInPlace) {
   int64_t rows = 40, columns = 64, stride = 64;
   uint64_t tokens = 7;

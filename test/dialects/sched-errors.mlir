@@ -40,5 +40,14 @@ sched.func @prefill max_tokens(16) {
 
 // -----
 
+sched.kernel @rows #kern.rows<width = 32, norm = <kind = rms, epsilon = 1.0e-5 : f32>>
+sched.func @prefill max_tokens(16) {
+  %a = sched.alloc : memref<16x32xf32>
+  // expected-error @+1 {{(C3) has parts [0, 8], expected an offset and a size for each of 3 bindings}}
+  sched.dispatch @rows(%a, %a, %a) units(1) per(1) parts [0, 8] : memref<16x32xf32>, memref<16x32xf32>, memref<16x32xf32>
+}
+
+// -----
+
 // expected-error @+1 {{attribute 'spec' failed to satisfy constraint}}
 "sched.kernel"() {sym_name = "k", spec = 1 : i64} : () -> ()
