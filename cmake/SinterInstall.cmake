@@ -8,7 +8,7 @@ endif()
 
 set(cmake_folder ${CMAKE_INSTALL_LIBDIR}/cmake/Sinter)
 install(TARGETS sinter_runtime sinter_shared ARCHIVE COMPONENT runtime LIBRARY COMPONENT runtime)
-install(FILES runtime/sinter.h runtime/sinter.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sinter COMPONENT runtime)
+install(FILES runtime/sinter.h runtime/sinter.hpp runtime/sinter_device.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sinter COMPONENT runtime)
 install(FILES ${SINTER_PLATFORM_DIR}/sinter_runtime.o ${SINTER_PLATFORM_DIR}/sinter_linked.o
   ${SINTER_PLATFORM_DIR}/sinter_linked_file.o DESTINATION ${CMAKE_INSTALL_LIBDIR}/sinter/${SINTER_PLATFORM}
   COMPONENT runtime)
@@ -21,6 +21,19 @@ configure_file(cmake/sinter.pc.in cmake/sinter.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/cmake/sinter.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT runtime)
 
 if(SINTER_BUILD_TOOLS)
+  # Backends for devices. Those for Vulkan link to nothing; Metal's needs a Mac.
+  set(backends vulkan)
+  if(APPLE)
+    list(APPEND backends metal)
+  endif()
+  install(TARGETS sinter_gpu ARCHIVE COMPONENT runtime)
+  foreach(backend ${backends})
+    install(TARGETS sinter_${backend} ARCHIVE COMPONENT runtime)
+    install(FILES runtime/gpu/sinter_${backend}.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sinter COMPONENT runtime)
+  endforeach()
+  configure_file(cmake/sinter-vulkan.pc.in cmake/sinter-vulkan.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/cmake/sinter-vulkan.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
+    COMPONENT runtime)
   configure_file(cmake/sinter-tokenizer.pc.in cmake/sinter-tokenizer.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/cmake/sinter-tokenizer.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
     COMPONENT runtime)

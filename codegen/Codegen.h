@@ -15,7 +15,8 @@ namespace sinter {
 // runtime/package.fbs.
 struct GpuModule {
   uint64_t offset = 0, size = 0;
-  uint32_t workgroup = 0;      // invocations
+  uint32_t workgroup = 0;      // invocations for one unit
+  bool sharesWorkgroups = false; // specialization constant 0 is how many units a workgroup computes
   uint32_t workgroupBytes = 0; // of shared memory
   uint64_t features = 0;       // package::GpuFeature bits
   std::vector<uint8_t> slots;  // binding of each buffer but the first, which has the step's scalars

@@ -156,7 +156,7 @@ fb::Offset<package::Code> ManifestBuilder::code(const CompiledKernels &kernels, 
       const package::Range bytes(module.offset, module.size);
       features |= module.features;
       modules.push_back(package::CreateGpuKernel(out, &bytes, module.workgroup, module.workgroupBytes, module.features,
-                                                 out.CreateVector(module.slots)));
+                                                 out.CreateVector(module.slots), module.sharesWorkgroups));
     }
     const package::Machine machine =
         kernels.target->code == CodeKind::msl ? package::Machine::msl : package::Machine::spirv;

@@ -114,6 +114,7 @@ static Json describeModules(const package::Manifest &manifest, const package::Co
                        {"offset", kernel->range()->offset()},
                        {"bytes", kernel->range()->size()},
                        {"workgroup", kernel->workgroup()},
+                       {"shares_workgroups", kernel->shares_workgroups()},
                        {"workgroup_bytes", kernel->workgroup_bytes()},
                        {"features", kernel->features()}});
   }

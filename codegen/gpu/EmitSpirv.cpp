@@ -1,5 +1,6 @@
 // Serializes spirv.modules and reads from each what the runtime must know before it makes a pipeline of it: size of the
-// workgroup, shared memory, and what the device must be able to do.
+// workgroup, shared memory, and what the device must be able to do. Adds the size of workgroups that is made of a
+// specialization constant (ShareWorkgroups.cpp).
 
 #include "codegen/gpu/EmitSpirv.h"
 
@@ -10,6 +11,7 @@
 #include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
 #include "mlir/Target/SPIRV/Serialization.h"
 
+#include <cassert>
 #include <cstring>
 
 using namespace mlir;
@@ -54,6 +56,43 @@ static uint64_t workgroupBytes(spirv::ModuleOp module) {
   return bytes;
 }
 
+namespace {
+
+// The few opcodes and numbers of the SPIR-V specification that follow.
+enum Opcode : uint32_t { opTypeInt = 21, opTypeVector = 23, opConstant = 43, opSpecConstant = 50, opSpecConstantComposite = 51,
+                         opFunction = 54, opDecorate = 71 };
+constexpr uint32_t kBuiltIn = 11, kWorkgroupSize = 25, kHeaderWords = 5, kBoundWord = 3;
+
+constexpr uint32_t start(Opcode opcode, uint32_t words) { return words << 16 | opcode; }
+
+// Makes (width, the module's one specialization constant, 1) the size of workgroups.
+void addWorkgroupSize(SmallVectorImpl<uint32_t> &words, uint32_t width) {
+  uint32_t integer = 0, constant = 0, triple = 0;
+  size_t decorations = 0, functions = 0; // where the last decoration ends, where the first function begins
+  for (size_t at = kHeaderWords; at < words.size() && !functions; at += words[at] >> 16) {
+    const uint32_t opcode = words[at] & 0xffff;
+    if (opcode == opDecorate)
+      decorations = at + (words[at] >> 16);
+    if (opcode == opSpecConstant)
+      integer = words[at + 1], constant = words[at + 2];
+    if (opcode == opFunction)
+      functions = at;
+  }
+  for (size_t at = kHeaderWords; at < functions; at += words[at] >> 16)
+    if (words[at] == start(opTypeVector, 4) && words[at + 2] == integer && words[at + 3] == 3)
+      triple = words[at + 1];
+  // A kernel that knows its unit has loaded a vector of three.
+  assert(integer && triple && decorations && "ShareWorkgroups.cpp was here");
+  const uint32_t lanes = words[kBoundWord]++, one = words[kBoundWord]++, size = words[kBoundWord]++;
+  const uint32_t constants[] = {start(opConstant, 4), integer, lanes, width, start(opConstant, 4), integer, one, 1,
+                                start(opSpecConstantComposite, 6), triple, size, lanes, constant, one};
+  const uint32_t decoration[] = {start(opDecorate, 4), size, kBuiltIn, kWorkgroupSize};
+  words.insert(words.begin() + functions, std::begin(constants), std::end(constants));
+  words.insert(words.begin() + decorations, std::begin(decoration), std::end(decoration));
+}
+
+} // namespace
+
 LogicalResult emitSpirv(ModuleOp module, std::vector<uint8_t> &image, llvm::StringMap<GpuModule> &modules) {
   for (spirv::ModuleOp kernel : module.getOps<spirv::ModuleOp>()) {
     spirv::EntryPointOp entry = *kernel.getOps<spirv::EntryPointOp>().begin();
@@ -77,6 +116,9 @@ LogicalResult emitSpirv(ModuleOp module, std::vector<uint8_t> &image, llvm::Stri
     options.emitSymbolName = false;
     if (failed(spirv::serialize(kernel, words, options)))
       return failure();
+    result.sharesWorkgroups = !kernel.getOps<spirv::SpecConstantOp>().empty();
+    if (result.sharesWorkgroups)
+      addWorkgroupSize(words, result.workgroup);
     result.offset = image.size();
     result.size = words.size() * sizeof(uint32_t);
     image.resize(image.size() + result.size);

@@ -104,6 +104,8 @@ void addSpirvPasses(OpPassManager &passes, const Target &target) {
   spirvPasses.addPass(spirv::createSPIRVLowerABIAttributesPass());
   spirvPasses.addPass(createCanonicalizerPass());
   spirvPasses.addPass(createCSEPass());
+  if (target.code == CodeKind::spirv) // Metal has no such constants in its texts, and runs 32 invocations in step
+    spirvPasses.addPass(createShareWorkgroupsPass());
   spirvPasses.addPass(std::make_unique<KeepRounding>());
   spirvPasses.addPass(spirv::createSPIRVUpdateVCEPass());
   spirvPasses.addPass(std::make_unique<StrikeCapabilities>());

@@ -25,6 +25,11 @@ std::unique_ptr<mlir::Pass> createGpuKernelAbiPass();
 // Loops that run zero times give their initial values: upstream's lowering leaves them undefined.
 std::unique_ptr<mlir::Pass> createFixZeroTripLoopsPass();
 
+// Kernels whose invocations share nothing may have several units in a workgroup, as many as this constant of their module
+// says when the runtime makes a pipeline of it.
+std::unique_ptr<mlir::Pass> createShareWorkgroupsPass();
+inline constexpr llvm::StringLiteral kUnitsConstant = "units";
+
 inline constexpr llvm::StringLiteral kSlotsAttr = "kern.slots";
 
 // All of it: from what builders make to spirv.modules, one for each kernel.

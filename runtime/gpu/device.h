@@ -18,6 +18,7 @@ struct Limits {
   uint64_t rangeAlignment; // of where they start
   uint32_t buffers;        // that a kernel sees
   uint32_t workgroup;      // invocations
+  uint32_t subgroup;       // of which run in step; 0: not known
   uint32_t workgroupBytes; // of shared memory
   uint32_t workgroups;     // of a dispatch
 };
@@ -47,6 +48,7 @@ struct Module {
   uint64_t size;
   uint32_t workgroup; // invocations
   uint32_t buffers;
+  uint32_t units; // of a workgroup: specialization constant 0, if the module has it
 };
 
 struct Interface {

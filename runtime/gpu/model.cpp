@@ -12,6 +12,8 @@ namespace sinter::gpu {
 
 namespace {
 
+// Invocations: some GPUs run 64 in step, and others only 16 or 32 workgroups at once on what could run 1024 invocations.
+constexpr uint32_t kFullWorkgroup = 64;
 constexpr uint64_t kStagingBytes = 16 << 20;
 // Larger buffers gain nothing, and some drivers handle them badly.
 constexpr uint64_t kLargestPiece = 1 << 30;
@@ -86,13 +88,31 @@ private:
     return SINTER_OK;
   }
 
+  // Units of a kernel that share a workgroup: as many as fill a subgroup, and kFullWorkgroup, if all of the kernel's
+  // dispatches have a multiple of that.
+  uint32_t unitsOf(uint32_t index) const {
+    const uint32_t width = model->code->gpu_kernels()->Get(index)->workgroup();
+    uint32_t wanted = model->limits.subgroup > kFullWorkgroup ? model->limits.subgroup : kFullWorkgroup;
+    wanted = (wanted < model->limits.workgroup ? wanted : model->limits.workgroup) / (width ? width : 1);
+    uint32_t units = 1;
+    while (units * 2 <= wanted)
+      units *= 2;
+    for (const package::Entry *entry : model->entries)
+      for (uint32_t i = 0; i < count(entry->dispatches()); ++i)
+        while (entry->dispatches()->Get(i)->kernel() == index && entry->dispatches()->Get(i)->grid()->units() % units)
+          units /= 2;
+    return units;
+  }
+
   sinter_status makePipeline(uint32_t index) {
     const package::GpuKernel *kernel = model->code->gpu_kernels()->Get(index);
     if (kernel->range()->size() == 0)
       return SINTER_OK;
+    model->units[index] = kernel->shares_workgroups() ? unitsOf(index) : 1;
     const Module module = {nameOf(index),
                            static_cast<const uint8_t *>(model->program.modules) + kernel->range()->offset(),
-                           kernel->range()->size(), kernel->workgroup(), bufferCount(*model, index)};
+                           kernel->range()->size(), kernel->workgroup() * model->units[index],
+                           bufferCount(*model, index), model->units[index]};
     return api.createPipeline(model->device, module, &model->pipelines[index], error);
   }
 
@@ -206,9 +226,11 @@ sinter_status loadModel(const Interface &api, const sinter_device_program *progr
   const package::Manifest *manifest = static_cast<const package::Manifest *>(program->manifest);
   uint32_t kernels = manifest->kernels()->size();
   void **pipelines = static_cast<void **>(calloc(kernels + 1, sizeof(void *)));
-  if (!model || !pipelines) {
+  uint32_t *units = static_cast<uint32_t *>(calloc(kernels + 1, sizeof(uint32_t)));
+  if (!model || !pipelines || !units) {
     free(model);
     free(pipelines);
+    free(units);
     return fail(error, SINTER_ERROR_MEMORY, "no memory for a model");
   }
   model->api = &api;
@@ -218,6 +240,7 @@ sinter_status loadModel(const Interface &api, const sinter_device_program *progr
   for (uint32_t i = 0; i < 3; ++i)
     model->entries[i] = static_cast<const package::Entry *>(program->entries[i]);
   model->pipelines = pipelines;
+  model->units = units;
   model->kernels = kernels;
   sinter_status status = Loader(model, error).run(device);
   if (status != SINTER_OK)
@@ -240,6 +263,7 @@ void unloadModel(void *opened) {
   }
   free(model->weights);
   free(model->pipelines);
+  free(model->units);
   free(model);
 }
 

@@ -21,6 +21,7 @@ struct Model {
   const package::Code *code;
   const package::Entry *entries[3];
   void **pipelines; // [kernels]; null where no entry for GPUs uses the kernel
+  uint32_t *units;  // [kernels] that a workgroup computes
   uint32_t kernels;
   WeightPiece *weights; // [pieces], in order
   uint32_t pieces;

@@ -147,6 +147,7 @@ sinter_status record(Sequence *sequence, const sinter_device_step &step, sinter_
     const package::Dispatch &dispatch = *entry.dispatches()->Get(i);
     uint64_t units = dispatch.grid()->units(), per = dispatch.grid()->tokens_per_unit();
     units *= per ? (step.tokens + per - 1) / per : 1;
+    units /= model.units[dispatch.kernel()]; // a divisor of grid()->units()
     if (units > model.limits.workgroups)
       return fail(error, SINTER_ERROR_UNSUPPORTED, "%s: kernel '%.40s' has %llu workgroups, the device allows %u",
                   api.name, model.manifest->kernels()->Get(dispatch.kernel())->c_str(), (unsigned long long)units,

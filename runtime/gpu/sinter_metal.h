@@ -2,7 +2,7 @@
 #ifndef SINTER_METAL_H
 #define SINTER_METAL_H
 
-#include "runtime/sinter_device.h"
+#include "sinter_device.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -3,7 +3,7 @@
 #ifndef SINTER_VULKAN_H
 #define SINTER_VULKAN_H
 
-#include "runtime/sinter_device.h"
+#include "sinter_device.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -48,6 +48,7 @@ sinter_status open(uint32_t index, void **result, gpu::Limits *limits, sinter_er
   limits->rangeAlignment = allowed.minStorageBufferOffsetAlignment;
   limits->buffers = allowed.maxPerStageDescriptorStorageBuffers;
   limits->workgroup = smaller(allowed.maxComputeWorkGroupInvocations, allowed.maxComputeWorkGroupSize[0]);
+  limits->subgroup = device->physical->subgroupSize;
   limits->workgroupBytes = allowed.maxComputeSharedMemorySize;
   limits->workgroups = allowed.maxComputeWorkGroupCount[0];
   *result = device;
@@ -117,12 +118,16 @@ VkResult fillPipeline(const Device &device, const gpu::Module &module, Pipeline 
   VkShaderModule shader = VK_NULL_HANDLE;
   if (result == VK_SUCCESS)
     result = device.call.CreateShaderModule(device.handle, &code, nullptr, &shader);
+  // Modules without the constant ignore it.
+  const VkSpecializationMapEntry unitsEntry = {0, 0, sizeof(module.units)};
+  const VkSpecializationInfo specialization = {1, &unitsEntry, sizeof(module.units), &module.units};
   VkComputePipelineCreateInfo info = {};
   info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
   info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
   info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
   info.stage.module = shader;
   info.stage.pName = module.name;
+  info.stage.pSpecializationInfo = &specialization;
   info.layout = pipeline->layout;
   if (result == VK_SUCCESS)
     result = device.call.CreateComputePipelines(device.handle, VK_NULL_HANDLE, 1, &info, nullptr, &pipeline->handle);

@@ -130,6 +130,17 @@ TEST_P(SpirvTest, DescribesModules) {
   EXPECT_EQ(product.workgroupBytes, 8u * 32 * 4) << "gates of eight tokens";
 }
 
+// Whose invocations share nothing can have several units in a workgroup; in Metal, whose texts have no constant, none has.
+TEST_P(SpirvTest, ProductsShareWorkgroups) {
+  llvm::Expected<CompiledKernels> compiled = compile(R"(
+sched.kernel @rows #kern.rows<width = 96, quantize = "q4">
+sched.kernel @product #kern.linear<rows = 96, columns = 96, format = "q4", residual = true, single = true>
+)");
+  ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
+  EXPECT_FALSE(compiled->modules[0].sharesWorkgroups);
+  EXPECT_EQ(compiled->modules[1].sharesWorkgroups, GetParam()->code == CodeKind::spirv);
+}
+
 auto targetsThat(bool areGpus) {
   std::vector<const Target *> chosen;
   for (const Target &target : targets())

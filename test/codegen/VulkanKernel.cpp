@@ -38,8 +38,11 @@ public:
     device.call.DestroyShaderModule(device.handle, module, nullptr);
   }
 
-  void makePipeline(const CompiledKernels &kernels) {
+  // Workgroups are as large as `units`, of a dispatch, can be cut into, up to four times.
+  void makePipeline(const CompiledKernels &kernels, uint32_t units) {
     const GpuModule &kernel = kernels.modules.front();
+    while (kernel.sharesWorkgroups && unitsOfWorkgroup < 4 && units % (2 * unitsOfWorkgroup) == 0)
+      unitsOfWorkgroup *= 2;
     count = uint32_t(kernel.slots.size()) + 1;
     std::vector<VkDescriptorSetLayoutBinding> bindings;
     for (uint32_t i = 0; i < count; ++i)
@@ -65,6 +68,9 @@ public:
     info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
     info.stage.module = module;
     info.stage.pName = "k";
+    const VkSpecializationMapEntry unitsEntry = {0, 0, sizeof(unitsOfWorkgroup)};
+    const VkSpecializationInfo specialization = {1, &unitsEntry, sizeof(unitsOfWorkgroup), &unitsOfWorkgroup};
+    info.stage.pSpecializationInfo = &specialization;
     info.layout = layout;
     ASSERT_EQ(device.call.CreateComputePipelines(device.handle, VK_NULL_HANDLE, 1, &info, nullptr, &pipeline), VK_SUCCESS);
   }
@@ -112,7 +118,7 @@ public:
     ASSERT_EQ(beginCommand(device, command, &error), SINTER_OK) << error.message;
     device.call.CmdBindPipeline(command, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
     device.call.CmdBindDescriptorSets(command, VK_PIPELINE_BIND_POINT_COMPUTE, layout, 0, 1, &set, 0, nullptr);
-    device.call.CmdDispatch(command, units, 1, 1);
+    device.call.CmdDispatch(command, units / unitsOfWorkgroup, 1, 1);
     barrier(device, command);
     device.call.EndCommandBuffer(command);
     ASSERT_EQ(submit(device, commands, &command, 1, &error), SINTER_OK) << error.message;
@@ -133,7 +139,7 @@ private:
   }
 
   Device &device;
-  uint32_t count = 0;
+  uint32_t count = 0, unitsOfWorkgroup = 1;
   std::vector<Buffer> buffers; // the scalars, then the bindings
   Commands commands = {};
   VkDescriptorPool pool = VK_NULL_HANDLE;
@@ -149,7 +155,7 @@ void runOnVulkan(const CompiledKernels &kernels, const std::vector<BoundBytes> &
                  const sinter_kernel_scalars &scalars) {
   ASSERT_TRUE(hasVulkan());
   Run run(*sharedDevice());
-  ASSERT_NO_FATAL_FAILURE(run.makePipeline(kernels));
+  ASSERT_NO_FATAL_FAILURE(run.makePipeline(kernels, units));
   ASSERT_NO_FATAL_FAILURE(run.makeBuffers(bindings, scalars));
   ASSERT_NO_FATAL_FAILURE(run.run(kernels.modules.front().slots, units));
   run.readBack(bindings);

@@ -4,8 +4,10 @@
  *   no-16-bit     devices lack 16-bit storage
  *   no-memory     allocating more than a few kilobytes fails
  *   lost          the device is lost at the eighth submission
+ *   subgroups     subgroups are of 128 invocations, and every pipeline's specialization constant is written to standard error
  */
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,8 @@ static PFN_vkGetDeviceProcAddr device_functions;
 static PFN_vkGetPhysicalDeviceFeatures2 features;
 static PFN_vkAllocateMemory allocate;
 static PFN_vkQueueSubmit submit;
+static PFN_vkGetPhysicalDeviceProperties2 properties;
+static PFN_vkCreateComputePipelines create_pipelines;
 
 static int fails(const char *how) {
   const char *wanted = getenv("FAKE_VULKAN");
@@ -34,6 +38,22 @@ static void get_features(VkPhysicalDevice device, VkPhysicalDeviceFeatures2 *res
   for (VkBaseOutStructure *part = result->pNext; part; part = part->pNext)
     if (fails("no-16-bit") && part->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES)
       ((VkPhysicalDevice16BitStorageFeatures *)part)->storageBuffer16BitAccess = VK_FALSE;
+}
+
+static void get_properties(VkPhysicalDevice device, VkPhysicalDeviceProperties2 *result) {
+  properties(device, result);
+  for (VkBaseOutStructure *part = result->pNext; part; part = part->pNext)
+    if (fails("subgroups") && part->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES)
+      ((VkPhysicalDeviceSubgroupProperties *)part)->subgroupSize = 128;
+}
+
+static VkResult create_compute_pipelines(VkDevice device, VkPipelineCache cache, uint32_t count,
+                                         const VkComputePipelineCreateInfo *infos, const VkAllocationCallbacks *callbacks,
+                                         VkPipeline *pipelines) {
+  const VkSpecializationInfo *constants = infos->stage.pSpecializationInfo;
+  if (fails("subgroups") && constants)
+    fprintf(stderr, "%s %u\n", infos->stage.pName, *(const unsigned *)constants->pData);
+  return create_pipelines(device, cache, count, infos, callbacks, pipelines);
 }
 
 static VkResult allocate_memory(VkDevice device, const VkMemoryAllocateInfo *info, const VkAllocationCallbacks *callbacks,
@@ -56,6 +76,10 @@ static PFN_vkVoidFunction find_device_function(VkDevice device, const char *name
     allocate = (PFN_vkAllocateMemory)found;
     return (PFN_vkVoidFunction)allocate_memory;
   }
+  if (strcmp(name, "vkCreateComputePipelines") == 0) {
+    create_pipelines = (PFN_vkCreateComputePipelines)found;
+    return (PFN_vkVoidFunction)create_compute_pipelines;
+  }
   if (strcmp(name, "vkQueueSubmit") == 0) {
     submit = (PFN_vkQueueSubmit)found;
     return (PFN_vkVoidFunction)queue_submit;
@@ -77,6 +101,10 @@ __attribute__((visibility("default"))) PFN_vkVoidFunction vkGetInstanceProcAddr(
   if (strcmp(name, "vkGetPhysicalDeviceFeatures2") == 0) {
     features = (PFN_vkGetPhysicalDeviceFeatures2)found;
     return (PFN_vkVoidFunction)get_features;
+  }
+  if (strcmp(name, "vkGetPhysicalDeviceProperties2") == 0) {
+    properties = (PFN_vkGetPhysicalDeviceProperties2)found;
+    return (PFN_vkVoidFunction)get_properties;
   }
   if (strcmp(name, "vkGetDeviceProcAddr") == 0) {
     device_functions = (PFN_vkGetDeviceProcAddr)found;

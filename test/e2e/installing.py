@@ -73,6 +73,21 @@ class Installing(unittest.TestCase):
         package = program.parent / "tales.sinter-model" / "tales.sinter"
         self.assertTrue(harness.run(program, package).stdout.startswith(STORY))
 
+    def test_devices(self):
+        program = self.build("device", "continue")
+        package = program.parent / "tales.sinter-model" / "tales.sinter"
+        expected = harness.sinter_json("run", package, "--prompt-ids", "1,40,7,9,20", "--temperature", 0, "--max-tokens", 10)
+        output = harness.run(program, package).stdout.split(":")
+        self.assertEqual(output[-1].split(), [str(id) for id in expected["tokens"]])
+        devices = [row["name"] for row in harness.sinter_json("devices")["devices"]]
+        self.assertEqual(":".join(output[:-1]), f"on {devices[0] if devices else 'cpu'}")
+        environment = {**os.environ, "PKG_CONFIG_PATH": str(self.prefix / "lib" / "pkgconfig")}
+        flags = harness.run("pkg-config", "--cflags", "--libs", "sinter-vulkan", env=environment).stdout.split()
+        other = self.folder / "device-by-pkg-config"
+        harness.run(shutil.which("clang-22") or "cc", EXAMPLES / "device" / "main.c", "-o", other, *flags,
+                    f"-Wl,-rpath,{self.prefix / 'lib'}")
+        self.assertEqual(harness.run(other, package).stdout, harness.run(program, package).stdout)
+
     def test_fetch_content(self):
         build = self.configure("embedded-cpp", f"-DSINTER_SOURCE={harness.ROOT}",
                                f"-DSINTER_SINTERC={self.prefix / 'bin' / 'sinterc'}")

@@ -120,6 +120,14 @@ class Failures(unittest.TestCase):
     def test_device_lost(self):
         self.fails(self.run_with("vulkan", **self.fake("lost")), "running a step: device lost")
 
+    def test_workgroups_fill_subgroups(self):
+        """Units of products share workgroups as large as the device's subgroups, which changes nothing else."""
+        done = self.run_with("vulkan", **self.fake("subgroups"))
+        self.assertEqual((done.returncode, done.stdout), (0, self.run_with("vulkan").stdout))
+        units = dict(line.split() for line in done.stderr.splitlines() if len(line.split()) == 2)
+        head = next(units[name] for name in units if name.startswith("linear_1024x128"))
+        self.assertEqual((head, units["argmax_1024"]), ("4", "1"))
+
     def test_no_code_for_the_device(self):
         package = harness.package(harness.model("tales"), "--quantize", "q8", "--target", "native")
         self.fails(self.run_with("vulkan", package), "no code for vulkan", "the package has")
