@@ -147,16 +147,13 @@ static double smallestCosine(const Rows &expected, const Rows &actual) {
   return smallest;
 }
 
-Expected<VerifyReport> verifyPackage(const std::string &packagePath, const std::string &isa,
+Expected<VerifyReport> verifyPackage(const std::string &packagePath, const sinter_model_options &options,
                                      mlir::ModuleOp specification, tx::ParamReader &reader, ArrayRef<uint32_t> ids) {
   if (ids.empty())
     return createStringError(packagePath + ": cannot be verified with no tokens");
   sinter_error problem = {};
   sinter_model *model = nullptr;
   sinter_session *session = nullptr;
-  sinter_model_options options = {};
-  options.api_version = SINTER_API_VERSION;
-  options.isa = isa.empty() ? nullptr : isa.c_str();
   if (sinter_model_open(packagePath.c_str(), &options, &model, &problem) != SINTER_OK)
     return createStringError(problem.message);
   scope_exit close([&] {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "reference/Evaluator.h"
+#include "runtime/sinter.h"
 
 #include <string>
 #include <vector>
@@ -27,8 +28,10 @@ struct VerifyReport {
   std::string isa;
 };
 
-// Runs `ids` through both. The bounds are those of the package's coarsest format in use (dialects/Formats.h).
-llvm::Expected<VerifyReport> verifyPackage(const std::string &packagePath, const std::string &isa, mlir::ModuleOp specification,
-                                           tx::ParamReader &reader, llvm::ArrayRef<uint32_t> ids);
+// Runs `ids` through both, the package opened with `options`: on a CPU with the code for an instruction set, or on a device.
+// The bounds are those of the package's coarsest format in use (dialects/Formats.h).
+llvm::Expected<VerifyReport> verifyPackage(const std::string &packagePath, const sinter_model_options &options,
+                                           mlir::ModuleOp specification, tx::ParamReader &reader,
+                                           llvm::ArrayRef<uint32_t> ids);
 
 } // namespace sinter

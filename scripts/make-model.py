@@ -82,6 +82,7 @@ SHAPES = {
         rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 20000.0}), 1),
     "tiny-untied": ("a head of its own, three files with an index, widths that no tile divides", decoder(
         "llama", 80, 3, 5, 1, 200, 300, 256, tie_word_embeddings=False), 3),
+    "wide-vocab": ("an embedding of 137 MiB in f32", decoder("llama", 256, 1, 4, 1, 64, 140000, 128), 1),
     "tiny-mistral": ("a sliding window of 32 tokens in every layer", decoder(
         "mistral", 64, 4, 8, 2, 192, 512, 512, head_dim=16, sliding_window=32), 1),
     "tiny-qwen2": ("query, key and value biases", decoder(

@@ -2,10 +2,9 @@
 
 #include "tools/Device.h"
 
-#include "runtime/gpu/sinter_metal.h"
-#include "runtime/gpu/sinter_vulkan.h"
 #include "tools/CommandLine.h"
 #include "tools/Commands.h"
+#include "tools/DeviceBackends.h"
 #include "tools/Output.h"
 
 #include <vector>
@@ -13,16 +12,6 @@
 namespace sinter {
 
 static constexpr uint32_t kMostDevices = 16;
-
-// Every backend that is built in, the one to prefer first.
-static std::vector<const sinter_device_backend *> backends() {
-  return {
-#ifdef SINTER_METAL
-      sinter_metal(),
-#endif
-      sinter_vulkan(),
-  };
-}
 
 // False, with the reason, where the backend finds no driver.
 static bool listDevices(const sinter_device_backend *backend, std::vector<sinter_device_info> &devices, std::string &reason) {
@@ -43,7 +32,7 @@ static const char *kindOf(const sinter_device_info &device) {
 // The first device of any backend that is not a CPU itself: its kernels would only be slower than those for the CPU.
 static DeviceChoice chooseBest() {
   DeviceChoice choice;
-  for (const sinter_device_backend *backend : backends()) {
+  for (const sinter_device_backend *backend : deviceBackends()) {
     std::vector<sinter_device_info> devices;
     std::string reason;
     if (!listDevices(backend, devices, reason)) {
@@ -67,7 +56,7 @@ DeviceChoice chooseDevice(const std::string &text) {
     return chooseBest();
   std::string name = text.substr(0, text.find(':')), known = "cpu, auto";
   DeviceChoice choice;
-  for (const sinter_device_backend *backend : backends()) {
+  for (const sinter_device_backend *backend : deviceBackends()) {
     known += ", " + std::string(backend->name);
     if (name == backend->name)
       choice.backend = backend;
@@ -93,7 +82,7 @@ CLI::Option *addDeviceOption(CLI::App *command, std::string &text) {
 
 static void printDevices(bool json) {
   Json all = Json::array();
-  for (const sinter_device_backend *backend : backends()) {
+  for (const sinter_device_backend *backend : deviceBackends()) {
     std::vector<sinter_device_info> devices;
     std::string reason;
     if (!listDevices(backend, devices, reason)) {

@@ -6,6 +6,7 @@
 #include "reference/Verify.h"
 #include "runtime/sinter.h"
 #include "runtime/tokenizer/sinter_tokenizer.hpp"
+#include "tools/DeviceBackends.h"
 
 #include <memory>
 
@@ -26,10 +27,22 @@ static const char kSampleText[] =
 
 using Model = std::unique_ptr<sinter_model, void (*)(sinter_model *)>;
 
-static Model openModel(const std::string &path, const std::string &isa, sinter_error &error) {
-  sinter_model_options options = {};
+// To open a package with its code for `target`. False for one that is for devices of which this machine has none.
+static bool findMachine(const std::string &target, sinter_model_options &options) {
+  options = {};
   options.api_version = SINTER_API_VERSION;
-  options.isa = isa.empty() ? nullptr : isa.c_str();
+  for (const sinter_device_backend *backend : deviceBackends()) {
+    if (target != backend->name)
+      continue;
+    options.backend = backend;
+    uint32_t count = 0;
+    return backend->list(nullptr, 0, &count, nullptr) == SINTER_OK && count > 0;
+  }
+  options.isa = target.c_str();
+  return true;
+}
+
+static Model openModel(const std::string &path, const sinter_model_options &options, sinter_error &error) {
   sinter_model *model = nullptr;
   sinter_model_open(path.c_str(), &options, &model, &error);
   return Model(model, sinter_model_close);
@@ -77,10 +90,14 @@ llvm::Error verifyTargets(const CompileOptions &options, mlir::ModuleOp specific
                           Progress &progress, CompileReport &report) {
   for (const auto &[target, bytes] : report.targets) {
     std::vector<uint32_t> ids;
+    sinter_model_options machine;
     {
       sinter_error problem = {};
-      Model model = openModel(options.output, target, problem);
-      if (!model && problem.status == SINTER_ERROR_UNSUPPORTED) {
+      const bool found = findMachine(target, machine);
+      Model model(nullptr, sinter_model_close);
+      if (found)
+        model = openModel(options.output, machine, problem);
+      if (!found || (!model && problem.status == SINTER_ERROR_UNSUPPORTED)) {
         report.notVerified.push_back(target);
         continue;
       }
@@ -91,7 +108,7 @@ llvm::Error verifyTargets(const CompileOptions &options, mlir::ModuleOp specific
       ids = sampleIds(info);
     }
     progress.stage("verifying " + target);
-    llvm::Expected<VerifyReport> verified = verifyPackage(options.output, target, specification, reader, ids);
+    llvm::Expected<VerifyReport> verified = verifyPackage(options.output, machine, specification, reader, ids);
     if (!verified)
       return verified.takeError();
     report.verifications.push_back(convert(*verified));

@@ -1,4 +1,5 @@
-// --verify: a package against the specification it was made from, on every instruction set this machine runs.
+// --verify: a package against the specification it was made from, on every instruction set this machine runs and every
+// device it has.
 #pragma once
 
 #include "dialects/tx/ParamReader.h"

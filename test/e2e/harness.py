@@ -118,6 +118,11 @@ def package(directory, *options):
     return path
 
 
+def fat(name, format, *options):
+    """A model with code for this machine's CPU and for GPUs, which tests of all of them share."""
+    return package(model(name), "--quantize", format, "--target", "native,vulkan,metal", "--context", 128, *options)
+
+
 @functools.lru_cache(maxsize=None)
 def runnable(path):
     """The targets of a package that this machine can run; says which ones it cannot."""

@@ -18,10 +18,6 @@ KL_BOUND = 2e-3
 MODELS = ["tales", "stories15M", "minimind2-small"]
 
 
-def fat(name, format, *options):
-    return harness.package(harness.model(name), "--quantize", format, "--target", "native,vulkan", "--context", 128, *options)
-
-
 class Vulkan(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -36,7 +32,7 @@ class Vulkan(unittest.TestCase):
     def test_greedy_ids_in_f32(self):
         for name in MODELS:
             with self.subTest(model=name):
-                package = fat(name, "f32")
+                package = harness.fat(name, "f32")
                 cpu, gpu = self.run_on("cpu", package), self.run_on("vulkan", package)
                 self.assertEqual(gpu["tokens"], cpu["tokens"])
                 self.assertEqual((gpu["isa"], gpu["device"], cpu["device"]), ("vulkan", "vulkan", "cpu"))
@@ -48,13 +44,13 @@ class Vulkan(unittest.TestCase):
                 with self.subTest(model=name, format=format, cache=cache), tempfile.NamedTemporaryFile("w", suffix=".txt") as text:
                     text.write("Once upon a time there was a girl who had a dog. They went to the sea and found a shell.")
                     text.flush()
-                    package = fat(name, format, *cache)
+                    package = harness.fat(name, format, *cache)
                     result = harness.sinter_json("eval", package, "--text", text.name, "--device", "vulkan", "--against", package)
                     print(f"{name} {format} {' '.join(cache)}: mean KL from the CPU {result['kl']:.2e} nats over {result['tokens']} tokens")
                     self.assertLessEqual(result["kl"], KL_BOUND)
 
     def test_same_bits_each_time_and_sampling_reads_logits(self):
-        package = fat("tales", "q8")
+        package = harness.fat("tales", "q8")
         with tempfile.TemporaryDirectory() as folder:
             logits = []
             for i in range(2):
@@ -66,10 +62,34 @@ class Vulkan(unittest.TestCase):
                                        "--seed", 5, "--max-tokens", 8, "--ignore-eos")["tokens"] for device in ("vulkan", "vulkan:0")]
         self.assertEqual(sampled[0], sampled[1])
 
+    def test_verify_runs_on_devices(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = harness.sinterc(harness.model("tales"), "-o", f"{folder}/tales.sinter", "--quantize", "f32", "--target",
+                                   "native,vulkan", "--verify", "--json")
+        rows = {row["isa"]: row for row in json.loads(done.stdout)["verify"]}
+        self.assertEqual(len(rows), 2)
+        self.assertTrue(rows["vulkan"]["passed"])
+        self.assertEqual(len(rows["vulkan"]["layers"]), 6 + 1)
+
+    def test_bench_measures_devices(self):
+        result = harness.sinter_json("bench", harness.fat("tales", "q8"), "--device", "vulkan", "--prompt-tokens", 20, "--gen-tokens", 3,
+                                     "--repeat", 1)
+        self.assertEqual(result["device"], "vulkan")
+        self.assertGreater(min(result["prefill_tokens_per_second"], result["decode_tokens_per_second"]), 0)
+
+    def test_matrix_larger_than_a_kernel_sees(self):
+        """A head of 140,000 words by 256, 136.7 MiB in f32, is two dispatches, and so is the embedding that shares it."""
+        package = harness.package(harness.random_model("wide-vocab"), "--quantize", "f32", "--target", "native,vulkan",
+                                  "--context", 64)
+        cpu, gpu = ([harness.sinter_json("run", package, "--device", device, "--prompt-ids", "5,139999,70000,131072,3",
+                                         "--temperature", 0, "--ignore-eos", "--max-tokens", 4)["tokens"]
+                     for device in ("cpu", "vulkan")])
+        self.assertEqual(gpu, cpu)
+
     def test_modules_are_valid(self):
         if not shutil.which("spirv-val"):
             self.skipTest("spirv-val is not here (Debian: spirv-tools)")
-        package = fat("tales", "q4")
+        package = harness.fat("tales", "q4")
         row = next(row for row in harness.sinter_json("inspect", package)["targets"] if row["target"] == "vulkan")
         code = package.read_bytes()[row["offset"]:row["offset"] + row["bytes"]]
         self.assertGreater(len(row["modules"]), 10)
@@ -84,7 +104,7 @@ class Failures(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.package = fat("tales", "q8")
+        cls.package = harness.fat("tales", "q8")
         cls.folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.folder.cleanup)
 

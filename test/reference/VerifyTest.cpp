@@ -17,6 +17,13 @@ using namespace llvm;
 namespace sinter {
 namespace {
 
+sinter_model_options optionsFor(const char *isa) {
+  sinter_model_options options = {};
+  options.api_version = SINTER_API_VERSION;
+  options.isa = isa;
+  return options;
+}
+
 class Verify : public testing::Test {
 protected:
   // One package for all tests: tales in q8 for the target that every x86-64 runs.
@@ -50,7 +57,7 @@ protected:
     while (ids.size() < 40)
       ids.push_back(3 + ids.size() * 29 % 1000);
     tx::ParamReader reader;
-    return cantFail(verifyPackage(path.str().str(), "", *model.module, reader, ids));
+    return cantFail(verifyPackage(path.str().str(), optionsFor(nullptr), *model.module, reader, ids));
   }
 
   static SmallString<128> path;
@@ -92,14 +99,14 @@ TEST_F(Verify, ExchangedLayersFail) {
 
 TEST_F(Verify, NoTokens) {
   tx::ParamReader reader;
-  Expected<VerifyReport> report = verifyPackage(path.str().str(), "", *model.module, reader, {});
+  Expected<VerifyReport> report = verifyPackage(path.str().str(), optionsFor(nullptr), *model.module, reader, {});
   ASSERT_FALSE(bool(report));
   EXPECT_EQ(toString(report.takeError()), path.str().str() + ": cannot be verified with no tokens");
 }
 
 TEST_F(Verify, UnknownIsa) {
   tx::ParamReader reader;
-  Expected<VerifyReport> report = verifyPackage(path.str().str(), "x86-64-avx2", *model.module, reader, {1});
+  Expected<VerifyReport> report = verifyPackage(path.str().str(), optionsFor("x86-64-avx2"), *model.module, reader, {1});
   ASSERT_FALSE(bool(report));
   EXPECT_NE(toString(report.takeError()).find("x86-64-avx2"), std::string::npos);
 }
