@@ -154,6 +154,13 @@ class Failures(unittest.TestCase):
         package = harness.package(harness.model("tales"), "--quantize", "q8", "--target", "vulkan")
         self.fails(self.run_with("cpu", package), "no code that this cpu can run; the package has vulkan")
 
+    def test_encoders_are_for_cpus(self):
+        path = pathlib.Path(self.folder.name, "encoder.sinter")
+        for target in ("native,vulkan", "metal"):
+            done = harness.sinterc(harness.random_model("tiny-bert"), "-o", path, "--target", target, check=False)
+            self.fails(done, "is an encoder, and those run on CPUs so far: leave the GPU out of --target")
+            self.assertFalse(path.exists())
+
     def test_no_such_device(self):
         self.fails(self.run_with("vulkan:99"), "device 99 was asked for")
         self.fails(self.run_with("vulkan:x"), "'x' in device 'vulkan:x' is not the number of a device")
