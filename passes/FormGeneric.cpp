@@ -377,7 +377,7 @@ LogicalResult GenericEntry::form(tx::LoopsOp loops) {
     bindings.push_back(buffer);
   }
   sched::DispatchOp::create(b, name, bindings, b.getI64IntegerAttr(kernel.units), b.getI64IntegerAttr(0), UnitAttr(),
-                            StringAttr(), IntegerAttr());
+                            StringAttr(), IntegerAttr(), /*parts=*/DenseI64ArrayAttr());
   return success();
 }
 

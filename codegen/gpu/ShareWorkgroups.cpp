@@ -31,9 +31,9 @@ public:
     for (spirv::GlobalVariableOp variable : module.getOps<spirv::GlobalVariableOp>()) {
       if (cast<spirv::PointerType>(variable.getType()).getStorageClass() == spirv::StorageClass::Workgroup)
         return;
-      if (variable.getBuiltin() == "WorkgroupId")
+      if (variable.getBuiltIn() == "WorkgroupId")
         unit = variable;
-      if (variable.getBuiltin() == "LocalInvocationId")
+      if (variable.getBuiltIn() == "LocalInvocationId")
         lane = variable;
     }
     bool waits = module.walk([](spirv::ControlBarrierOp) { return WalkResult::interrupt(); }).wasInterrupted();
