@@ -1,60 +1,68 @@
 """Packages with code for GPUs, on the first Vulkan device of this machine (in tests: Mesa's lavapipe): the same text as on the
-CPU, the same bits each time, and clear errors where a driver, a feature or memory is missing or the device goes away."""
+CPU, the same bits each time, and clear errors where a driver, a feature or memory is missing or the device goes away.
+Usage: vulkan.py MODEL, vulkan.py device or vulkan.py failures for what is not about a model."""
 
 import json
 import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
 import harness
 
+SUBJECT = sys.argv.pop(1)
 FORMATS = [("q8",), ("q4",), ("q8", "--kv", "q8")]
 # In nats per token, between the code for the CPU and for the GPU of one package, which multiply the same codes: four times the
 # largest that was measured on lavapipe, 4.7e-4 (docs/rationale/gpu.md).
 KL_BOUND = 2e-3
-MODELS = ["tales", "stories15M", "minimind2-small"]
 
 
-class Vulkan(unittest.TestCase):
+class OnDevice(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        devices = harness.sinter_json("devices")["devices"]
-        if not devices:
+        if not harness.sinter_json("devices")["devices"]:
             raise unittest.SkipTest("this machine has no Vulkan device")
 
-    def run_on(self, device, package, *options):
-        return harness.sinter_json("run", package, "--device", device, "--prompt-ids", "1,40,7,9,20", "--temperature", 0,
-                                   "--ignore-eos", "--max-tokens", 16, *options)
 
+def run_on(device, package, *options):
+    return harness.sinter_json("run", package, "--device", device, "--prompt-ids", "1,40,7,9,20", "--temperature", 0,
+                               "--ignore-eos", "--max-tokens", 16, *options)
+
+
+class Model(OnDevice):
     def test_greedy_ids_in_f32(self):
-        for name in MODELS:
-            with self.subTest(model=name):
-                package = harness.fat(name, "f32")
-                cpu, gpu = self.run_on("cpu", package), self.run_on("vulkan", package)
-                self.assertEqual(gpu["tokens"], cpu["tokens"])
-                self.assertEqual((gpu["isa"], gpu["device"], cpu["device"]), ("vulkan", "vulkan", "cpu"))
+        package = harness.fat(SUBJECT, "f32")
+        cpu, gpu = run_on("cpu", package), run_on("vulkan", package)
+        self.assertEqual(gpu["tokens"], cpu["tokens"])
+        self.assertEqual((gpu["isa"], gpu["device"], cpu["device"]), ("vulkan", "vulkan", "cpu"))
 
     def test_divergence_of_quantized_models(self):
         # 25 tokens or so are some prefill and many heads.
-        for name in MODELS:
-            for format, *cache in FORMATS:
-                with self.subTest(model=name, format=format, cache=cache), tempfile.NamedTemporaryFile("w", suffix=".txt") as text:
-                    text.write("Once upon a time there was a girl who had a dog. They went to the sea and found a shell.")
-                    text.flush()
-                    package = harness.fat(name, format, *cache)
-                    result = harness.sinter_json("eval", package, "--text", text.name, "--device", "vulkan", "--against", package)
-                    print(f"{name} {format} {' '.join(cache)}: mean KL from the CPU {result['kl']:.2e} nats over {result['tokens']} tokens")
-                    self.assertLessEqual(result["kl"], KL_BOUND)
+        text = "Once upon a time there was a girl who had a dog. They went to the sea and found a shell."
+        for format, *cache in FORMATS:
+            with self.subTest(format=format, cache=cache):
+                package = harness.fat(SUBJECT, format, *cache)
+                done = harness.sinter("eval", package, "--text", "-", "--device", "vulkan", "--against", package, "--json",
+                                      stdin=None, input=text.encode())
+                result = json.loads(done.stdout)
+                print(f"{SUBJECT} {format} {' '.join(cache)}: mean KL from the CPU {result['kl']:.2e} nats over "
+                      f"{result['tokens']} tokens")
+                self.assertEqual(result["device"], "vulkan")
+                self.assertLessEqual(result["kl"], KL_BOUND)
+
+
+class Device(OnDevice):
+    """With the model that is in this repository, and random ones."""
 
     def test_same_bits_each_time_and_sampling_reads_logits(self):
         package = harness.fat("tales", "q8")
         with tempfile.TemporaryDirectory() as folder:
             logits = []
             for i in range(2):
-                self.run_on("vulkan", package, "--logits", f"{folder}/{i}")
+                run_on("vulkan", package, "--logits", f"{folder}/{i}")
                 logits.append(pathlib.Path(folder, str(i)).read_bytes())
             self.assertEqual(logits[0], logits[1])
             self.assertTrue(any(logits[0]))
@@ -181,4 +189,7 @@ class Failures(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    for name in ("Model", "Device", "Failures"):
+        if name != {"device": "Device", "failures": "Failures"}.get(SUBJECT, "Model"):
+            del globals()[name]
     harness.main()
