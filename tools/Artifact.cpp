@@ -20,29 +20,39 @@ Artifact::Artifact(const std::string &path, const std::string &isa, const Device
 
 Artifact::Artifact(const std::string &path, const ModelOptions &options, const std::string &name,
                    const DeviceChoice &device)
-    : file(name) {
+    : file(name), source(path), onCpu(options) {
   if (device.backend && options.isa)
     throw Failure("--isa names code for a CPU, --device " + std::string(device.backend->name) + " has none");
   std::string obstacle = device.obstacle;
   bool onDevice = false;
+  mayFallBack = device.backend && device.mayFallBack;
   if (device.backend) {
     ModelOptions withDevice = options;
     withDevice.backend = device.backend;
     withDevice.device = device.number;
     Status status = opened.open(path, withDevice);
     onDevice = status.ok();
-    if (!onDevice && !device.mayFallBack)
+    if (!onDevice && !mayFallBack)
       status.orThrow();
     obstacle = status.message;
   }
-  if (!onDevice && !obstacle.empty())
-    std::fprintf(stderr, "sinter: using the cpu: %s\n", obstacle.c_str());
   if (!onDevice)
-    opened.open(path, options).orThrow();
+    openOnCpu(obstacle);
+  readFacts();
+}
+
+void Artifact::openOnCpu(const std::string &obstacle) {
+  if (!obstacle.empty())
+    std::fprintf(stderr, "sinter: using the cpu: %s\n", obstacle.c_str());
+  mayFallBack = false;
+  opened.open(source, onCpu).orThrow();
+}
+
+void Artifact::readFacts() {
   description = opened.info();
   std::string reason;
   if (description.tokenizer && !text.open(description.tokenizer, description.tokenizer_size, reason))
-    throw Failure(name + ": " + reason);
+    throw Failure(file + ": " + reason);
 }
 
 const Tokenizer &Artifact::tokenizer() const {
@@ -79,9 +89,16 @@ sinter_memory_plan Artifact::plan(uint32_t threads, uint32_t context) const {
   return result;
 }
 
-Session Artifact::createSession(uint32_t threads, uint32_t context) const {
+Session Artifact::createSession(uint32_t threads, uint32_t context) {
   Session session;
-  session.create(opened, sessionOptions(threads, context)).orThrow();
+  Status status = session.create(opened, sessionOptions(threads, context));
+  // The weights found room on the device, the caches did not.
+  if (!status.ok() && mayFallBack) {
+    openOnCpu(status.message);
+    readFacts();
+    status = session.create(opened, sessionOptions(threads, context));
+  }
+  status.orThrow();
   return session;
 }
 

@@ -33,10 +33,16 @@ public:
 
   // 0 means the model's context and the process's processors.
   sinter_memory_plan plan(uint32_t threads, uint32_t context) const;
-  Session createSession(uint32_t threads, uint32_t context) const;
+  // Where "auto" chose a device that then has no room for the session, the model is opened anew on the CPU.
+  Session createSession(uint32_t threads, uint32_t context);
 
 private:
-  std::string file;
+  void openOnCpu(const std::string &obstacle); // says so, if there is an obstacle to anything better
+  void readFacts();
+
+  std::string file, source;
+  ModelOptions onCpu;
+  bool mayFallBack = false;
   Model opened;
   sinter_model_info description = {};
   Tokenizer text;

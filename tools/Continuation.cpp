@@ -140,7 +140,7 @@ static uint64_t randomSeed() {
   return seed;
 }
 
-Continuation continuePrompt(const ContinueOptions &options, const Artifact &artifact, Clock::time_point started) {
+Continuation continuePrompt(const ContinueOptions &options, Artifact &artifact, Clock::time_point started) {
   const sinter_model_info &info = artifact.info();
   sinter_encoder_info encoder;
   if (sinter_model_get_encoder(artifact.model().get(), &encoder) == SINTER_OK)

@@ -32,7 +32,7 @@ struct Continuation {
 };
 
 // `started`: when the program began, for the times of the result. Throws Failure.
-Continuation continuePrompt(const ContinueOptions &options, const Artifact &artifact,
+Continuation continuePrompt(const ContinueOptions &options, Artifact &artifact,
                             std::chrono::steady_clock::time_point started);
 // For --verbose: one line on standard error.
 void printStatistics(const Continuation &result);

@@ -92,7 +92,7 @@ static void scoreDocument(Session &session, Session &other, const std::vector<ui
   ++score.documents;
 }
 
-static Score scoreAll(const EvalOptions &options, const Artifact &artifact, const std::vector<std::string> &documents) {
+static Score scoreAll(const EvalOptions &options, Artifact &artifact, const std::vector<std::string> &documents) {
   const sinter_model_info &info = artifact.info();
   uint32_t context = options.context ? options.context : info.context;
   Session session = artifact.createSession(options.threads, options.context), other;

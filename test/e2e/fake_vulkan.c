@@ -1,8 +1,11 @@
-/* A libvulkan that fails on demand. FAKE_VULKAN says how; everything else is the system's library, which REAL_VULKAN names.
+/* A libvulkan that fails on demand. FAKE_VULKAN says how, in one or several of these words; everything else is the system's
+ * library, which REAL_VULKAN names.
  *
  *   no-driver     there is no driver: creating an instance fails
  *   no-16-bit     devices lack 16-bit storage
  *   no-memory     allocating more than a few kilobytes fails
+ *   no-room       allocating more than a few kilobytes fails the second time: there is room for weights only
+ *   discrete      devices say that they are graphics cards
  *   lost          the device is lost at the eighth submission
  *   subgroups     subgroups are of 128 invocations, and every pipeline's specialization constant is written to standard error
  */
@@ -23,7 +26,7 @@ static PFN_vkCreateComputePipelines create_pipelines;
 
 static int fails(const char *how) {
   const char *wanted = getenv("FAKE_VULKAN");
-  return wanted && strcmp(wanted, how) == 0;
+  return wanted && strstr(wanted, how);
 }
 
 static VkResult create_instance(const VkInstanceCreateInfo *info, const VkAllocationCallbacks *callbacks,
@@ -42,6 +45,8 @@ static void get_features(VkPhysicalDevice device, VkPhysicalDeviceFeatures2 *res
 
 static void get_properties(VkPhysicalDevice device, VkPhysicalDeviceProperties2 *result) {
   properties(device, result);
+  if (fails("discrete"))
+    result->properties.deviceType = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
   for (VkBaseOutStructure *part = result->pNext; part; part = part->pNext)
     if (fails("subgroups") && part->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES)
       ((VkPhysicalDeviceSubgroupProperties *)part)->subgroupSize = 128;
@@ -58,7 +63,8 @@ static VkResult create_compute_pipelines(VkDevice device, VkPipelineCache cache,
 
 static VkResult allocate_memory(VkDevice device, const VkMemoryAllocateInfo *info, const VkAllocationCallbacks *callbacks,
                                 VkDeviceMemory *memory) {
-  if (fails("no-memory") && info->allocationSize > 65536)
+  static int large;
+  if (info->allocationSize > 65536 && (fails("no-memory") || (++large > 1 && fails("no-room"))))
     return VK_ERROR_OUT_OF_DEVICE_MEMORY;
   return allocate(device, info, callbacks, memory);
 }

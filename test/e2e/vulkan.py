@@ -181,6 +181,20 @@ class Failures(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (0, expected.stdout))
             self.assertIn("sinter: using the cpu: ", done.stderr)
 
+    def test_auto_takes_a_gpu_and_falls_back_where_it_fails(self):
+        expected = self.run_with("cpu")
+        done = self.run_with("auto", **self.fake("discrete"))
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, expected.stdout, ""))
+        for how, reason in {"no-16-bit": "lacks 16-bit storage", "no-memory": "out of memory",
+                            "no-room": "out of memory"}.items():
+            with self.subTest(how=how):
+                done = self.run_with("auto", **self.fake(f"discrete,{how}"))
+                self.assertEqual((done.returncode, done.stdout), (0, expected.stdout), done.stderr)
+                self.assertIn("sinter: using the cpu: ", done.stderr)
+                self.assertIn(reason, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1)
+        self.fails(self.run_with("vulkan", **self.fake("no-room")), "out of memory", "activations")
+
     def test_devices_without_a_driver(self):
         done = harness.run(harness.SINTER, "devices", env={**os.environ, **self.fake("no-driver")})
         self.assertIn("no usable driver", done.stdout)
