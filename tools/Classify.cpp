@@ -55,7 +55,7 @@ static void classify(const TextOptions &options) {
   Json texts = Json::array();
   for (const EncoderText &text : readTexts(artifact, options)) {
     sinter_encoding encoding;
-    session.encode(text.ids, {}, encoding).orThrow();
+    session.encode(text.ids, text.types, encoding).orThrow();
     Json entry = {{"text", text.text}, {"tokens", text.ids.size()}, {"truncated", text.truncated}};
     if (info.task == SINTER_CLASSIFY) {
       entry.update(rowJson(artifact, info, encoding.output, encoding.output_width));
@@ -91,8 +91,15 @@ void addClassifyCommand(CLI::App &app) {
   auto options = std::make_shared<TextOptions>();
   CLI::App *command = app.add_subcommand("classify", "Says which label a classification model gives to texts");
   addTextOptions(*command, *options);
+  command
+      ->add_option("--first", options->first,
+                   "a text that stands before each TEXT, for models of two: a question before passages")
+      ->type_name("TEXT")
+      ->excludes("--ids");
   command->add_flag("--json", options->json, "print every label with its logit and probability as JSON");
-  command->footer("Example:\n  sinter classify sentiment.sinter \"what a lovely day\"\n");
+  command->footer("Examples:\n"
+                  "  sinter classify sentiment.sinter \"what a lovely day\"\n"
+                  "  sinter classify reranker.sinter --first \"what do cats eat\" --file passages.txt\n");
   command->callback([options] { classify(*options); });
 }
 

@@ -59,10 +59,11 @@ void readPattern(const JsonNode &pattern, StepSpec &step);
 // A pattern in Oniguruma's Ruby syntax, as tokenizer.json has it, in PCRE2's. `where` is for failures.
 std::string translateRegex(const std::string &regex, const JsonNode &where);
 
-// Ids that the post-processor puts around a text.
+// Ids that the post-processor puts around a text, and around and between two.
 struct Template {
   std::vector<uint32_t> prefix;
   std::vector<uint32_t> suffix;
+  std::vector<tokens::PairPart> pair; // of two texts; empty: there is none
 };
 Template readPostProcessor(const JsonNode &postProcessor);
 

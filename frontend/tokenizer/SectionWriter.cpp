@@ -51,9 +51,12 @@ public:
     auto prefix = builder.CreateVector(parts.ids.prefix);
     auto suffix = builder.CreateVector(parts.ids.suffix);
     Offset<tokens::Decoder> decoder = writeDecoder(builder);
+    Offset<flatbuffers::Vector<const tokens::PairPart *>> pair;
+    if (!parts.ids.pair.empty())
+      pair = builder.CreateVectorOfStructs(parts.ids.pair);
     builder.Finish(tokens::CreateTokenizer(builder, parts.model.kind, vocabulary, bpe, wordPiece, unigram, added,
                                            normalizer, addedNormalized, preTokenizer, prefix, suffix, decoder,
-                                           parts.bos, parts.eos, parts.pad, parts.unk),
+                                           parts.bos, parts.eos, parts.pad, parts.unk, pair),
                    tokens::TokenizerIdentifier());
     return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
   }

@@ -20,8 +20,9 @@ public:
   bool check(const tokens::Tokenizer &root) {
     return checkVocabulary(*root.vocabulary()) && checkModel(root) && checkAdded(*root.added(), root) &&
            checkAdded(*root.added_normalized(), root) && checkIds(root.prefix(), "prefix") &&
-           checkIds(root.suffix(), "suffix") && checkDecoder(*root.decoder()) && checkId(root.bos(), "bos") &&
-           checkId(root.eos(), "eos") && checkId(root.pad(), "pad") && checkId(root.unk(), "unk");
+           checkIds(root.suffix(), "suffix") && checkPair(root.pair()) && checkDecoder(*root.decoder()) &&
+           checkId(root.bos(), "bos") && checkId(root.eos(), "eos") && checkId(root.pad(), "pad") &&
+           checkId(root.unk(), "unk");
   }
 
 private:
@@ -66,6 +67,19 @@ private:
         if (id >= size)
           return fail(std::string(name) + " names id " + std::to_string(id) + " of " + std::to_string(size));
     return true;
+  }
+
+  bool checkPair(const flatbuffers::Vector<const tokens::PairPart *> *pair) {
+    if (!pair)
+      return true;
+    uint32_t texts[2] = {0, 0};
+    for (const tokens::PairPart *part : *pair) {
+      if (part->id() < -2 || part->id() >= static_cast<int64_t>(size))
+        return fail("a pair's part is id " + std::to_string(part->id()) + " of " + std::to_string(size));
+      if (part->id() < 0)
+        ++texts[-1 - part->id()];
+    }
+    return (texts[0] == 1 && texts[1] == 1) || fail("a pair does not have two texts");
   }
 
   bool checkVocabulary(const tokens::Vocabulary &vocabulary) {

@@ -128,6 +128,42 @@ sinter_status sinter_tokenizer_encode(const sinter_tokenizer *tokenizer, const c
   });
 }
 
+sinter_status sinter_tokenizer_join(const sinter_tokenizer *tokenizer, const uint32_t *first, size_t first_count,
+                                    const uint32_t *second, size_t second_count, uint32_t *ids, uint32_t *types,
+                                    size_t capacity, size_t *count, sinter_error *error) {
+  return guarded(error, [&]() -> sinter_status {
+    if (count)
+      *count = 0;
+    if (!tokenizer || (!first && first_count) || (!second && second_count) || (!ids && capacity) || !count)
+      return fail(error, SINTER_ERROR_ARGUMENT, "a null pointer");
+    const flatbuffers::Vector<const sinter::tokens::PairPart *> *pair = tokenizer->root->pair();
+    if (!pair)
+      return fail(error, SINTER_ERROR_UNSUPPORTED, "the tokenizer does not say how two texts stand together");
+    size_t all = 0;
+    auto add = [&](const uint32_t *from, size_t length, uint32_t type) {
+      for (size_t i = 0; i < length; ++i, ++all)
+        if (all < capacity) {
+          ids[all] = from[i];
+          if (types)
+            types[all] = type;
+        }
+    };
+    for (const sinter::tokens::PairPart *part : *pair) {
+      const uint32_t id = static_cast<uint32_t>(part->id());
+      if (part->id() >= 0)
+        add(&id, 1, part->type());
+      else
+        add(part->id() == -1 ? first : second, part->id() == -1 ? first_count : second_count, part->type());
+    }
+    *count = all;
+    if (all > capacity)
+      return fail(error, SINTER_ERROR_MEMORY,
+                  "the pair has " + std::to_string(all) + " ids, more than the " + std::to_string(capacity) +
+                      " there is room for");
+    return SINTER_OK;
+  });
+}
+
 sinter_status sinter_tokenizer_decode(const sinter_tokenizer *tokenizer, const uint32_t *ids, size_t count,
                                       uint32_t flags, char *text, size_t capacity, size_t *size, sinter_error *error) {
   return guarded(error, [&]() -> sinter_status {

@@ -78,6 +78,14 @@ SINTER_API sinter_status sinter_tokenizer_encode(const sinter_tokenizer *tokeniz
                                                  uint32_t flags, uint32_t *ids, size_t capacity, size_t *count,
                                                  sinter_error *error);
 
+/* Two texts as one list, for models that compare them: the ids of each, encoded without SINTER_ADD_SPECIAL, with the
+ * model's own tokens around and between them. `types` receives the type of each token, for sinter_encode; NULL: not
+ * wanted. `count` and `capacity` as above. SINTER_ERROR_UNSUPPORTED: the tokenizer knows no pairs. */
+SINTER_API sinter_status sinter_tokenizer_join(const sinter_tokenizer *tokenizer, const uint32_t *first,
+                                               size_t first_count, const uint32_t *second, size_t second_count,
+                                               uint32_t *ids, uint32_t *types, size_t capacity, size_t *count,
+                                               sinter_error *error);
+
 /* ---- Ids to text ------------------------------------------------------------------------------------------------ */
 
 /* Writes valid UTF-8, not terminated; bytes that make no character become U+FFFD. `size` is always set to the size of

@@ -49,6 +49,28 @@ public:
     return status == SINTER_OK;
   }
 
+  // Two texts' ids as one list, and the type of each token.
+  bool join(const std::vector<uint32_t> &first, const std::vector<uint32_t> &second, std::vector<uint32_t> &ids,
+            std::vector<uint32_t> &types, std::string &error) const {
+    size_t count = 0;
+    sinter_error reason = {};
+    auto run = [&] {
+      return sinter_tokenizer_join(get(), first.data(), first.size(), second.data(), second.size(), ids.data(),
+                                   types.data(), ids.size(), &count, &reason);
+    };
+    ids.clear();
+    types.clear();
+    sinter_status status = run();
+    if (status == SINTER_ERROR_MEMORY && count) {
+      ids.resize(count);
+      types.resize(count);
+      status = run();
+    }
+    if (status != SINTER_OK)
+      error = reason.message;
+    return status == SINTER_OK;
+  }
+
   // `flags`: SINTER_SKIP_SPECIAL, SINTER_CONTINUE.
   bool decode(const std::vector<uint32_t> &ids, uint32_t flags, std::string &text, std::string &error) const {
     text.resize(ids.size() * 8 + 16);

@@ -218,6 +218,44 @@ class Classification(unittest.TestCase):
         self.assertEqual(list(text["labels"]), ["mad", "glad", "mad (2)"])
         self.assertAlmostEqual(sum(row["probability"] for row in text["labels"].values()), 1, places=6)
 
+    def pair_model(self, folder):
+        """The classifier with a tokenizer whose words are single letters: [CLS] 0, [SEP] 1, [UNK] 2, a 3, b 4, ..."""
+        letters = {name: number for number, name in enumerate(["[CLS]", "[SEP]", "[UNK]", *"abcdefghijklmnopqrstuvwxyz"])}
+        directory = pathlib.Path(folder, "model")
+        shutil.copytree(harness.random_model("tiny-bert-classifier"), directory)
+        (directory / "tokenizer.json").write_text(json.dumps({
+            "model": {"type": "WordPiece", "unk_token": "[UNK]", "vocab": letters}, "added_tokens": [],
+            "normalizer": None, "pre_tokenizer": {"type": "BertPreTokenizer"}, "decoder": {"type": "WordPiece"},
+            "post_processor": {"type": "BertProcessing", "cls": ["[CLS]", 0], "sep": ["[SEP]", 1]}}))
+        path = pathlib.Path(folder, "m.sinter")
+        harness.sinterc(directory, "-o", path, "-q", "--quantize", "f32", "--target", "native")
+        return path
+
+    def test_pairs_of_texts(self):
+        with tempfile.TemporaryDirectory() as folder:
+            package = self.pair_model(folder)
+
+            def told(*arguments):
+                done = harness.sinter("classify", package, "--json", *arguments)
+                return json.loads(done.stdout)["texts"], done.stderr
+
+            texts, _ = told("--first", "a b", "c", "d e")
+            self.assertEqual([text["tokens"] for text in texts], [6, 7])
+            # The same ids without types are another text.
+            (plain,), _ = told("--ids", "0,3,4,1,5,1")
+            self.assertEqual(plain["tokens"], 6)
+            self.assertNotEqual(plain["labels"], texts[0]["labels"])
+            # Of 96 tokens three are around the texts. The longer text loses its end; two long ones get half each.
+            short, cut = "a b c", " ".join("d" * 90)
+            (long,), note = told("--first", short, " ".join("d" * 200))
+            self.assertEqual((long["tokens"], long["truncated"]), (96, True))
+            self.assertIn("text 1 is longer than 96 tokens", note)
+            self.assertEqual(long["labels"], told("--first", short, cut)[0][0]["labels"])
+            (both,), _ = told("--first", " ".join("a" * 200), " ".join("d" * 200))
+            self.assertEqual(both["labels"], told("--first", " ".join("a" * 46), " ".join("d" * 47))[0][0]["labels"])
+            done = harness.sinter("classify", package, "--first", "a", "--ids", "1", check=False)
+            self.assertEqual(done.returncode, 1)
+
     def test_labels_of_tokens(self):
         package = harness.package(harness.random_model("tiny-bert-tagger"), "--quantize", "f32")
         (text,) = harness.sinter_json("classify", package, "--ids", "1,2,3,4")["texts"]

@@ -168,8 +168,8 @@ FakePackage::FakePackage(uint32_t context, const std::vector<float> &logits)
     section->target = target;
     section->priority = target[6] ? 9 : 1;
     section->features = target[6] ? uint64_t(1) << 63 : 0;
-    section->entries = {offset(fake_embed), offset(fake_append), offset(fake_attend), offset(fake_head),
-                        offset(fake_constant_head), offset(fake_yardstick)};
+    section->entries = {offset(fake_embed), offset(fake_append),        offset(fake_attend),
+                        offset(fake_head),  offset(fake_constant_head), offset(fake_yardstick)};
     section->scratch_bytes = {0, 0, FAKE_BLOCK_COLUMNS * 4, 0, 0, 0};
     section->stack_bytes = {256, 256, 256, 256, 256, 256};
     manifest.codes.push_back(std::move(section));
@@ -191,6 +191,46 @@ FakePackage::FakePackage(uint32_t context, const std::vector<float> &logits)
     section->range = std::make_unique<Range>(codeRange);
     section->checksum = checksum64(code.data(), code.size());
   }
+}
+
+FakePackage sinter::test::fakeEncoder() {
+  FakePackage package;
+  package::ManifestT &manifest = package.manifest;
+  package::EntryT &encode = package.entry("prefill"), &head = package.entry("head");
+  encode.name = "encode";
+  encode.dispatches.resize(1); // the embedding
+  head.max_tokens = FAKE_STEP;
+  std::swap(manifest.entries[1], manifest.entries[2]); // decode goes
+  manifest.entries.resize(2);
+  manifest.caches.clear();
+  manifest.context = FAKE_STEP;
+  manifest.encoder = std::make_unique<package::EncoderT>();
+  package::EncoderT &encoder = *manifest.encoder;
+  encoder.task = package::Task::classify;
+  encoder.output_width = encoder.output_stride = FAKE_VOCAB;
+  encoder.pooling = "first";
+  encoder.types = std::make_unique<Binding>(Space::arena, 0, manifest.arena_bytes, FAKE_STEP * sizeof(int32_t));
+  encoder.type_count = 2;
+  for (uint32_t i = 0; i < FAKE_VOCAB; ++i)
+    encoder.labels.push_back("label " + std::to_string(i));
+  manifest.arena_bytes += 128;
+  return package;
+}
+
+std::vector<float> sinter::test::encoderHidden(const std::vector<uint32_t> &ids) {
+  std::vector<float> rows;
+  for (uint32_t id : ids)
+    for (uint32_t column = 0; column < FAKE_HIDDEN; ++column)
+      rows.push_back(float(tableValue(id, column)));
+  return rows;
+}
+
+std::vector<float> sinter::test::encoderLogits(uint32_t first) {
+  std::vector<float> logits(FAKE_VOCAB);
+  for (uint32_t v = 0; v < FAKE_VOCAB; ++v)
+    for (uint32_t column = 0; column < FAKE_HIDDEN; ++column)
+      logits[v] += float(tableValue(first, column) * headValue(v, column));
+  return logits;
 }
 
 package::EntryT &FakePackage::entry(const std::string &name) {

@@ -48,6 +48,13 @@ struct FakePackage {
   package::EntryT &entry(const std::string &name);
 };
 
+// The same weights as an encoder: rows of the table, and logits of the first token's row. It has two token types, which
+// no kernel reads, and a label for each logit.
+FakePackage fakeEncoder();
+// What it gives for ids.
+std::vector<float> encoderHidden(const std::vector<uint32_t> &ids); // [tokens][FAKE_HIDDEN]
+std::vector<float> encoderLogits(uint32_t first);                   // [FAKE_VOCAB]
+
 // Checksums of the header and the manifest that the header points to, where that is inside the file.
 void repairChecksums(std::vector<uint8_t> &file);
 

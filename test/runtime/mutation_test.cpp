@@ -19,6 +19,11 @@ const std::vector<uint8_t> &goodFile() {
   return file;
 }
 
+const std::vector<uint8_t> &goodEncoder() {
+  static const std::vector<uint8_t> file = fakeEncoder().bytes();
+  return file;
+}
+
 PackageHeader headerOf(const std::vector<uint8_t> &file) {
   PackageHeader header;
   memcpy(&header, file.data(), sizeof(header));
@@ -36,12 +41,21 @@ void use(sinter_model *model) {
     length += static_cast<const uint8_t *>(info.tokenizer)[i];
   EXPECT_GT(length, 0u);
   sinter_model_check(model, nullptr);
-  for (uint32_t i = 0; i < sinter_dispatch_count(model, "prefill"); ++i) {
-    sinter_dispatch_info dispatch;
-    sinter_dispatch_work work;
-    EXPECT_EQ(sinter_get_dispatch(model, "prefill", i, &dispatch), SINTER_OK);
-    EXPECT_EQ(sinter_get_work(model, "prefill", i, 7, 100, &work), SINTER_OK);
-    length += strlen(dispatch.kernel) + strlen(dispatch.kind);
+  for (const char *entry : {"prefill", "encode"})
+    for (uint32_t i = 0; i < sinter_dispatch_count(model, entry); ++i) {
+      sinter_dispatch_info dispatch;
+      sinter_dispatch_work work;
+      EXPECT_EQ(sinter_get_dispatch(model, entry, i, &dispatch), SINTER_OK);
+      EXPECT_EQ(sinter_get_work(model, entry, i, 7, 100, &work), SINTER_OK);
+      length += strlen(dispatch.kernel) + strlen(dispatch.kind);
+    }
+  sinter_encoder_info encoder;
+  if (sinter_model_get_encoder(model, &encoder) == SINTER_OK) {
+    EXPECT_LE(encoder.task, SINTER_TAG);
+    EXPECT_GT(encoder.output_width, 0u);
+    length += strlen(encoder.pooling);
+    for (uint32_t i = 0; const char *label = sinter_model_label(model, i); ++i)
+      length += strlen(label);
   }
   sinter_memory_plan plan;
   sinter_error error;
@@ -90,7 +104,10 @@ void change(std::vector<uint8_t> &file, uint64_t begin, uint64_t end, std::mt199
 
 } // namespace
 
-TEST(Mutation, TheUnchangedPackageOpens) { EXPECT_TRUE(opens(goodFile())); }
+TEST(Mutation, TheUnchangedPackagesOpen) {
+  EXPECT_TRUE(opens(goodFile()));
+  EXPECT_TRUE(opens(goodEncoder()));
+}
 
 TEST(Mutation, TruncationIsAnError) {
   std::mt19937_64 random(1);
@@ -145,21 +162,25 @@ TEST(Mutation, HeaderWithFittingChecksums) {
   }
 }
 
-TEST(Mutation, ManifestWithFittingChecksums) {
+// Both happen a lot: the changes neither miss everything nor break everything at the first check.
+static void changeManifest(const std::vector<uint8_t> &good, int rounds) {
   std::mt19937_64 random(5);
-  PackageHeader header = headerOf(goodFile());
+  PackageHeader header = headerOf(good);
   int opened = 0, rejected = 0;
-  for (int i = 0; i < 30000; ++i) {
-    std::vector<uint8_t> file = goodFile();
+  for (int i = 0; i < rounds; ++i) {
+    std::vector<uint8_t> file = good;
     for (uint64_t changes = 1 + random() % 3; changes; --changes)
       change(file, header.manifestOffset, header.manifestOffset + header.manifestBytes, random);
     repairChecksums(file);
     ++(opens(file) ? opened : rejected);
   }
-  // Both happen a lot: the changes neither miss everything nor break everything at the first check.
-  EXPECT_GT(opened, 500);
-  EXPECT_GT(rejected, 500);
+  EXPECT_GT(opened, rounds / 60);
+  EXPECT_GT(rejected, rounds / 60);
 }
+
+TEST(Mutation, ManifestWithFittingChecksums) { changeManifest(goodFile(), 30000); }
+
+TEST(Mutation, ManifestOfAnEncoder) { changeManifest(goodEncoder(), 20000); }
 
 // Whole manifests of noise behind right checksums.
 TEST(Mutation, NoiseAsManifest) {

@@ -60,6 +60,52 @@ TEST(Unigram, textFromIds) {
   EXPECT_STREQ(model->tokenizer.info().model, "Unigram");
 }
 
+// What stands around and between two texts, and the types, as published for BERT, RoBERTa and T5.
+TEST(Pairs, tokensAndTypes) {
+  const std::vector<uint32_t> first = {10, 11}, second = {12};
+  auto joined = [&](const nlohmann::json &json) {
+    CompiledJson model(json);
+    std::vector<uint32_t> ids, types;
+    std::string error;
+    EXPECT_TRUE(model->tokenizer.join(first, second, ids, types, error)) << error;
+    EXPECT_EQ(ids.size(), types.size());
+    ids.insert(ids.end(), types.begin(), types.end());
+    return ids;
+  };
+  nlohmann::json json = encoderJson("bert_uncased");
+  const uint32_t cls = CompiledJson(json)->idOf("[CLS]"), sep = CompiledJson(json)->idOf("[SEP]");
+  const std::vector<uint32_t> bert = {cls, 10, 11, sep, 12, sep, 0, 0, 0, 0, 1, 1};
+  json["post_processor"] = {{"type", "BertProcessing"}, {"cls", {"[CLS]", cls}}, {"sep", {"[SEP]", sep}}};
+  EXPECT_EQ(joined(json), bert);
+  json["post_processor"]["type"] = "RobertaProcessing";
+  EXPECT_EQ(joined(json), (std::vector<uint32_t>{cls, 10, 11, sep, sep, 12, sep, 0, 0, 0, 0, 0, 0, 0}));
+  json["post_processor"] = nlohmann::json::parse(R"({"type": "TemplateProcessing",
+      "single": [{"SpecialToken": {"id": "[CLS]"}}, {"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "[SEP]"}}],
+      "pair": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+               {"SpecialToken": {"id": "[SEP]", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}},
+               {"SpecialToken": {"id": "[SEP]", "type_id": 1}}]})");
+  json["post_processor"]["special_tokens"] = {{"[CLS]", {{"ids", {cls}}}}, {"[SEP]", {{"ids", {sep}}}}};
+  EXPECT_EQ(joined(json), bert);
+
+  nlohmann::json twice = json;
+  twice["post_processor"]["pair"][3]["Sequence"]["id"] = "A";
+  EXPECT_EQ(errorOf(twice),
+            "model/tokenizer.json: post_processor.pair[3]: expected the texts, sequences A and B, once each");
+  twice["post_processor"]["pair"].erase(3);
+  EXPECT_EQ(errorOf(twice),
+            "model/tokenizer.json: post_processor.pair: expected the texts, sequences A and B, once each");
+}
+
+TEST(Pairs, notOfEveryTokenizer) {
+  nlohmann::json json = encoderJson("bert_uncased");
+  json["post_processor"] = nullptr;
+  CompiledJson model(json);
+  std::vector<uint32_t> ids, types;
+  std::string error;
+  EXPECT_FALSE(model->tokenizer.join({1}, {2}, ids, types, error));
+  EXPECT_EQ(error, "the tokenizer does not say how two texts stand together");
+}
+
 // The way with the largest sum, not the longest tokens: "abcd" as "a" + "bcd" (-3), not "abc" + "d" (-5).
 TEST(Unigram, bestSumWins) {
   nlohmann::json json = encoderJson("t5");
