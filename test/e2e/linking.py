@@ -56,7 +56,7 @@ class Linking(unittest.TestCase):
         result = json.loads(harness.run(program, "--prompt-ids", "1,389,391,261,362", "--temperature=0", "--max-tokens",
                                         "60", "--json", cwd="/").stdout)
         self.assertEqual(result["tokens"], self.ids)
-        self.assertLess(result["first_token_seconds"], 0.5)
+        self.assertGreater(result["first_token_seconds"], result["load_seconds"])
         # Copied elsewhere, on a read-only path, it is still whole.
         copy = os.path.join(self.folder.name, "copy")
         shutil.copy(program, copy)
