@@ -1,6 +1,6 @@
-// CPU detection: the only file of the runtime that knows instruction sets. A feature counts when CPUID names it and
-// XCR0 says that the operating system saves its registers; a kernel that used zmm registers without the latter would
-// fault.
+// CPU detection on x86-64; cpu_features_arm.cpp has 64-bit ARM, and no other file of the runtime knows instruction sets.
+// A feature counts when CPUID names it and XCR0 says that the operating system saves its registers; a kernel that used
+// zmm registers without the latter would fault.
 
 #include "runtime/cpu_features.h"
 
@@ -58,6 +58,7 @@ uint64_t sinter::runtime::cpuFeatures() {
 
 bool sinter::runtime::runsMachine(uint8_t machine) { return machine == uint8_t(Machine::x86_64); }
 void sinter::runtime::relaxCpu() { __builtin_ia32_pause(); }
+void sinter::runtime::flushInstructions(const uint8_t *, size_t) {} // caches are coherent
 
 sinter::runtime::DefaultFloatMode::DefaultFloatMode() : saved(__builtin_ia32_stmxcsr()) {
   constexpr uint32_t kPowerUp = 0x1F80; // MXCSR: all exceptions masked, round to nearest
@@ -65,11 +66,12 @@ sinter::runtime::DefaultFloatMode::DefaultFloatMode() : saved(__builtin_ia32_stm
 }
 sinter::runtime::DefaultFloatMode::~DefaultFloatMode() { __builtin_ia32_ldmxcsr(saved); }
 
-#else
+#elif !(defined(__aarch64__) && defined(__AARCH64EL__)) // no code is made for this machine
 
 uint64_t sinter::runtime::cpuFeatures() { return 0; }
 bool sinter::runtime::runsMachine(uint8_t) { return false; }
 void sinter::runtime::relaxCpu() {}
+void sinter::runtime::flushInstructions(const uint8_t *, size_t) {}
 sinter::runtime::DefaultFloatMode::DefaultFloatMode() : saved(0) {}
 sinter::runtime::DefaultFloatMode::~DefaultFloatMode() {}
 

@@ -1,6 +1,7 @@
 // What the CPU at hand can run, in terms of the package schema.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 namespace sinter::runtime {
@@ -9,6 +10,8 @@ namespace sinter::runtime {
 uint64_t cpuFeatures();
 // Whether code for a Machine of package.fbs can run here at all.
 bool runsMachine(uint8_t machine);
+// Makes bytes that were just written visible to instruction fetch.
+void flushInstructions(const uint8_t *data, size_t size);
 // Tells the core that this thread only waits.
 void relaxCpu();
 

@@ -34,6 +34,30 @@ bool canRun(const sinter_model *model, const package::Code &code) {
   return runsMachine(uint8_t(code.machine())) && (code.features() & ~cpuFeatures()) == 0;
 }
 
+// "x86-64-avx2 (lacking avx2 fma), aarch64 (for aarch64)": the same, with what each wants that this CPU has not.
+void listObstacles(const package::Manifest &manifest, char *text, size_t capacity) {
+  size_t length = 0;
+  auto append = [&](const char *format, const char *what) {
+    length += formatText(text + length, capacity - length, format, what);
+  };
+  text[0] = 0;
+  for (uint32_t i = 0; i < manifest.codes()->size(); ++i) {
+    const package::Code &code = *manifest.codes()->Get(i);
+    append(i ? ", %.32s (" : "%.32s (", code.target()->c_str());
+    if (!runsMachine(uint8_t(code.machine())))
+      append("for %s", package::EnumNameMachine(code.machine()));
+    else
+      append("%s", "lacking");
+    const uint64_t missing = runsMachine(uint8_t(code.machine())) ? code.features() & ~cpuFeatures() : 0;
+    for (uint64_t bit = 1; bit; bit <<= 1)
+      if (missing & bit) {
+        const char *name = package::EnumNameCpuFeature(package::CpuFeature(bit));
+        append(" %s", *name ? name : "what this runtime does not know");
+      }
+    append("%s", ")");
+  }
+}
+
 // Takes the named section, or without a name the one of highest priority that this CPU can run.
 sinter_status chooseCode(sinter_model *model, const char *isa, sinter_error *error) {
   char targets[128];
@@ -59,9 +83,12 @@ sinter_status chooseCode(sinter_model *model, const char *isa, sinter_error *err
   if (!best && model->backend)
     return fail(error, SINTER_ERROR_UNSUPPORTED, "%s: no code for %.32s; the package has %s", model->label,
                 model->backend->name, targets);
-  if (!best)
+  if (!best) {
+    char obstacles[200];
+    listObstacles(*model->manifest, obstacles, sizeof(obstacles));
     return fail(error, SINTER_ERROR_UNSUPPORTED, "%s: no code that this cpu can run; the package has %s", model->label,
-                targets);
+                obstacles);
+  }
   bool whole = model->manifest->program()   ? model->exec && !model->backend
                : model->manifest->encoder() ? model->encode && !model->backend
                                             : model->prefill && model->decode && model->head;

@@ -1,7 +1,10 @@
 // Linux: mapping, pages, threads and futexes. Uses libc only where the kernel interface needs it (threads); nothing
-// here keeps state.
+// here keeps state. Pages are of 4, 16 or 64 KiB, as the machine has them, while sections of packages start at multiples
+// of 4 KiB: what is mapped may start inside a page, and code that does is copied, since its page holds other things too.
 
 #include "runtime/platform.h"
+
+#include "runtime/cpu_features.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,10 +25,17 @@ extern "C" __attribute__((weak)) void __sanitizer_report_error_summary(const cha
 namespace sinter::platform {
 
 namespace {
-constexpr size_t kPage = 4096;
 constexpr size_t kHugePage = size_t(2) << 20;
 
 size_t roundUp(size_t value, size_t step) { return (value + step - 1) / step * step; }
+
+size_t pageBytes() {
+  long bytes = sysconf(_SC_PAGESIZE);
+  return bytes > 0 ? size_t(bytes) : 4096;
+}
+
+// From the start of the page that holds an address to the address.
+size_t inPage(const uint8_t *data) { return reinterpret_cast<size_t>(data) % pageBytes(); }
 
 void *mapAnonymous(size_t size, int protection) {
   void *pages = mmap(nullptr, size, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -48,20 +58,25 @@ const char *mapFile(const char *path, uint64_t offset, const uint8_t **data, siz
     problem = "shorter than what should be mapped of it";
   else if (!*size)
     *size = size_t(uint64_t(info.st_size) - offset);
-  if (!problem && (pages = mmap(nullptr, *size, PROT_READ, MAP_PRIVATE, file, off_t(offset))) == MAP_FAILED)
+  const size_t before = size_t(offset % pageBytes());
+  if (!problem &&
+      (pages = mmap(nullptr, before + *size, PROT_READ, MAP_PRIVATE, file, off_t(offset - before))) == MAP_FAILED)
     problem = "cannot be mapped";
   close(file);
   if (problem)
     return problem;
-  *data = static_cast<const uint8_t *>(pages);
+  *data = static_cast<const uint8_t *>(pages) + before;
   return nullptr;
 }
 
-void unmapFile(const uint8_t *data, size_t size) { munmap(const_cast<uint8_t *>(data), size); }
+void unmapFile(const uint8_t *data, size_t size) {
+  munmap(const_cast<uint8_t *>(data) - inPage(data), size + inPage(data));
+}
 
 void adviseWeights(const uint8_t *data, size_t size) {
   // Advice, so failures do not matter: start reading ahead, and let the page cache use huge pages if it can.
-  void *pages = const_cast<uint8_t *>(data);
+  void *pages = const_cast<uint8_t *>(data) - inPage(data);
+  size += inPage(data);
   madvise(pages, size, MADV_WILLNEED);
   madvise(pages, size, MADV_HUGEPAGE);
 }
@@ -69,7 +84,7 @@ void adviseWeights(const uint8_t *data, size_t size) {
 void adviseUnused(const uint8_t *data, size_t size) { madvise(const_cast<uint8_t *>(data), size, MADV_DONTNEED); }
 
 bool makeExecutable(const uint8_t *data, size_t size) {
-  return mprotect(const_cast<uint8_t *>(data), size, PROT_READ | PROT_EXEC) == 0;
+  return inPage(data) == 0 && mprotect(const_cast<uint8_t *>(data), size, PROT_READ | PROT_EXEC) == 0;
 }
 
 const uint8_t *copyExecutable(const uint8_t *data, size_t size) {
@@ -77,6 +92,7 @@ const uint8_t *copyExecutable(const uint8_t *data, size_t size) {
   if (!pages)
     return nullptr;
   memcpy(pages, data, size);
+  runtime::flushInstructions(static_cast<const uint8_t *>(pages), size);
   if (mprotect(pages, size, PROT_READ | PROT_EXEC) == 0)
     return static_cast<const uint8_t *>(pages);
   munmap(pages, size);
@@ -88,7 +104,7 @@ void freeExecutable(const uint8_t *data, size_t size) { munmap(const_cast<uint8_
 void *allocatePages(size_t size) {
   if (size > SIZE_MAX / 2)
     return nullptr;
-  size = roundUp(size, kPage);
+  size = roundUp(size, pageBytes());
   bool huge = size >= 2 * kHugePage;
   size_t reserved = huge ? size + kHugePage : size;
   char *pages = static_cast<char *>(mapAnonymous(reserved, PROT_READ | PROT_WRITE));
@@ -106,12 +122,13 @@ void *allocatePages(size_t size) {
     pages = start;
     madvise(pages, size, MADV_HUGEPAGE);
   }
-  for (size_t offset = 0; offset < size; offset += kPage)
+  const size_t page = pageBytes();
+  for (size_t offset = 0; offset < size; offset += page)
     *const_cast<volatile char *>(pages + offset) = 0;
   return pages;
 }
 
-void freePages(void *data, size_t size) { munmap(data, roundUp(size, kPage)); }
+void freePages(void *data, size_t size) { munmap(data, roundUp(size, pageBytes())); }
 
 const char *environment(const char *name) { return getenv(name); }
 
@@ -126,7 +143,7 @@ size_t stackBytes(size_t needed) {
   // Hosts that are built with a sanitizer keep records of their own there, and refuse smaller stacks.
   const size_t kOwnFrames = size_t(__sanitizer_report_error_summary ? 256 : 64) << 10;
   long least = sysconf(_SC_THREAD_STACK_MIN);
-  return roundUp(needed + kOwnFrames + (least > 0 ? size_t(least) : 4 * kPage), kPage);
+  return roundUp(needed + kOwnFrames + (least > 0 ? size_t(least) : size_t(16) << 10), pageBytes());
 }
 
 void forbidPage(void *page) { mprotect(page, kPage, PROT_NONE); }

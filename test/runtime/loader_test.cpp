@@ -108,7 +108,8 @@ TEST(Loader, TakesTheCodeAskedFor) {
   unsetenv("SINTER_ISA");
   package.manifest.codes.erase(package.manifest.codes.begin());
   EXPECT_EQ(problem(package.bytes(), SINTER_ERROR_UNSUPPORTED),
-            "package in memory: no code that this cpu can run; the package has x86-64-future");
+            "package in memory: no code that this cpu can run; the package has x86-64-future (lacking what this "
+            "runtime does not know)");
 }
 
 TEST(Loader, PrefersThePriority) {
