@@ -63,17 +63,18 @@ static void initializeTargets() {
     llvm::InitializeAllTargets();
     llvm::InitializeAllTargetMCs();
     llvm::InitializeAllAsmPrinters();
+    llvm::InitializeAllAsmParsers(); // for Target::support
   });
 }
 
-static void setAttributes(llvm::Module &module, const Target &target) {
+static void setAttributes(llvm::Module &module, const Target &target, llvm::StringRef features) {
   for (llvm::Function &function : module) {
     if (function.isDeclaration())
       continue;
     function.addFnAttr(llvm::Attribute::NoUnwind);
     function.setUWTableKind(llvm::UWTableKind::None);
     function.addFnAttr("no-builtins");
-    function.addFnAttr("target-features", target.features);
+    function.addFnAttr("target-features", features);
     function.addFnAttr("tune-cpu", target.cpu);
     function.addFnAttr("prefer-vector-width", std::to_string(8 * target.vectorBytes));
     function.addFnAttr("min-legal-vector-width", std::to_string(8 * target.vectorBytes));
@@ -132,7 +133,8 @@ llvm::Expected<EmittedCode> emitCode(mlir::ModuleOp source, const Target &target
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard; // llvm.fmuladd fuses, nothing else does
   options.MCOptions.AsmVerbose = true;                  // assembly names loops and spills
-  std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(triple, "", target.features, options,
+  const std::string features = (target.features + (target.reserved.empty() ? "" : ",") + target.reserved).str();
+  std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(triple, "", features, options,
                                                                           llvm::Reloc::PIC_, llvm::CodeModel::Small,
                                                                           llvm::CodeGenOptLevel::Aggressive));
   if (!machine)
@@ -148,7 +150,9 @@ llvm::Expected<EmittedCode> emitCode(mlir::ModuleOp source, const Target &target
   module->setTargetTriple(triple);
   module->setDataLayout(machine->createDataLayout());
   module->setPICLevel(llvm::PICLevel::SmallPIC);
-  setAttributes(*module, target);
+  if (target.support)
+    module->appendModuleInlineAsm(target.support);
+  setAttributes(*module, target, features);
   optimize(*module, *machine, generic);
 
   llvm::raw_svector_ostream out(code.bytes);

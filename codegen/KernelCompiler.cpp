@@ -197,6 +197,11 @@ llvm::Expected<CompiledKernels> KernelCompiler::compileElf() {
   if (!image)
     return image.takeError();
   result.image = std::move(image->bytes);
+  // Kernels may call functions that are none.
+  uint32_t calleeStack = 0;
+  for (const auto &function : object->stackBytes)
+    if (!llvm::is_contained(names, function.getKey()))
+      calleeStack = std::max(calleeStack, function.getValue());
   for (const std::string &name : names) {
     if (name.empty()) {
       result.entries.push_back(kNoKernel);
@@ -207,7 +212,7 @@ llvm::Expected<CompiledKernels> KernelCompiler::compileElf() {
     if (entry == image->entries.end())
       return failure("the linked image lacks kernel '" + name + "'");
     result.entries.push_back(entry->second);
-    result.stackBytes.push_back(object->stackBytes.lookup(name));
+    result.stackBytes.push_back(object->stackBytes.lookup(name) + calleeStack);
   }
   return result;
 }

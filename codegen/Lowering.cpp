@@ -27,7 +27,7 @@ public:
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LowerDot)
   explicit LowerDot(const Target &target) : target(target) {}
   StringRef getArgument() const override { return "sinter-lower-dot"; }
-  StringRef getDescription() const override { return "Lower kern.dot to the target's instructions"; }
+  StringRef getDescription() const override { return "Lower dot and tile products to the target's instructions"; }
   void getDependentDialects(DialectRegistry &registry) const override {
     registry.insert<arith::ArithDialect, vector::VectorDialect, LLVM::LLVMDialect>();
   }
@@ -37,8 +37,10 @@ public:
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
     bool complete = true;
-    getOperation()->walk([&](kern::DotOp op) {
-      op.emitOpError() << "is not lowered for " << target.name;
+    getOperation()->walk([&](Operation *op) {
+      if (!isa<kern::DotOp, kern::Dot2x2Op, kern::TileProductOp>(op))
+        return;
+      op->emitOpError() << "is not lowered for " << target.name;
       complete = false;
     });
     if (!complete)

@@ -158,13 +158,12 @@ fb::Offset<package::Code> ManifestBuilder::code(const CompiledKernels &kernels, 
       modules.push_back(package::CreateGpuKernel(out, &bytes, module.workgroup, module.workgroupBytes, module.features,
                                                  out.CreateVector(module.slots), module.sharesWorkgroups));
     }
-    const package::Machine machine =
-        kernels.target->code == CodeKind::msl ? package::Machine::msl : package::Machine::spirv;
-    return package::CreateCode(out, out.CreateString(kernels.target->name.str()), machine, features,
-                               kernels.target->priority, &place, checksum, 0, 0, 0, out.CreateVector(modules));
+    return package::CreateCode(out, out.CreateString(kernels.target->name.str()),
+                               package::Machine(kernels.target->machine), features, kernels.target->priority, &place,
+                               checksum, 0, 0, 0, out.CreateVector(modules));
   }
   fb::Offset<fb::String> target = out.CreateString(kernels.target->name.str());
-  return package::CreateCode(out, target, package::Machine::x86_64, kernels.target->requiredFeatures,
+  return package::CreateCode(out, target, package::Machine(kernels.target->machine), kernels.target->requiredFeatures,
                              kernels.target->priority, &place, checksum,
                              out.CreateVector(kernels.entries), out.CreateVector(kernels.scratchBytes),
                              out.CreateVector(kernels.stackBytes));

@@ -334,4 +334,11 @@ std::vector<std::string> targetNames() {
   return names;
 }
 
+std::vector<std::string> targetAliasNames() {
+  std::vector<std::string> names;
+  for (const TargetAlias &alias : targetAliases())
+    names.push_back(alias.name.str());
+  return names;
+}
+
 } // namespace sinter

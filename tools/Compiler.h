@@ -17,7 +17,7 @@ struct CompileOptions {
   std::string output;      // the package, or with `emit` the text; may be empty with `emit` and `printAfter`
   std::string format;      // of the layers' matrices; empty: q4, of an encoder q8
   std::string embedFormat; // of embeddings and head; empty: what goes with `format`
-  std::string targets = "all";
+  std::string targets = "host";
   std::string cacheElement; // "f32", "f16", "q8"; empty: what goes with `format`
   std::string emit;         // "tx", "sched", "kern", "llvm", "asm", "spirv", "metal"; empty: a package
   std::string printAfter;   // name of a pass
@@ -92,5 +92,7 @@ bool compile(const CompileOptions &options, Progress &progress, CompileReport &r
 // What --help and errors list.
 std::vector<std::pair<std::string, std::string>> formatSummaries(); // name, phrase
 std::vector<std::string> targetNames();
+// Names that stand for some of them: systems and CPUs.
+std::vector<std::string> targetAliasNames();
 
 } // namespace sinter

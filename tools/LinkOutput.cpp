@@ -41,13 +41,13 @@ static uint16_t elfMachine(const Target &target) {
   }
 }
 
-// "all" means all of the platform's machine; what is named must be for it.
+// "host", the default, and "all" mean all of the platform's machine; what is named must be for it.
 static llvm::Expected<std::string> targetsFor(const CompileOptions &options, uint16_t machine) {
   std::vector<const Target *> chosen;
   std::string problem, names;
-  if (!parseTargets(options.targets, chosen, problem))
+  const bool all = options.targets == "all" || options.targets == "host";
+  if (!parseTargets(all ? "all" : options.targets, chosen, problem))
     return llvm::createStringError(problem);
-  const bool all = options.targets == "all";
   for (const Target *target : chosen) {
     if (elfMachine(*target) == machine)
       names += (names.empty() ? "" : ",") + target->name.str();

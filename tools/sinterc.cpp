@@ -13,9 +13,19 @@ static std::string formatHelp() {
   std::string text = "Formats for --quantize and --embed-quantize:\n";
   for (const auto &[name, phrase] : formatSummaries())
     text += "  " + name + std::string(name.size() < 10 ? 10 - name.size() : 1, ' ') + phrase + "\n";
-  text += "\nTargets for --target:\n  all (processors), native (the best for this machine), or some of:\n ";
-  for (const std::string &name : targetNames())
-    text += " " + name;
+  auto addNames = [&](const std::vector<std::string> &names) {
+    size_t width = 80;
+    for (const std::string &name : names) {
+      if (width + name.size() > 78)
+        text += "\n ", width = 1;
+      text += " " + name, width += name.size() + 1;
+    }
+  };
+  text += "\nTargets for --target:\n  host (default: all levels of this machine's architecture), native (the best for this\n"
+          "  machine), all (processors), or some of:";
+  addNames(targetNames());
+  text += "\n  or what stands for some of them, systems and processors:";
+  addNames(targetAliasNames());
   return text + "\n\nExamples:\n"
                 "  sinterc models/tales -o tales.sinter\n"
                 "      4-bit weights, for every x86-64 processor; run it with: sinter run tales.sinter\n"
@@ -27,6 +37,8 @@ static std::string formatHelp() {
                 "      a program that needs nothing but libc; run it with: ./tales \"Once upon a time\"\n"
                 "  sinterc tales.sinter -o libtales.a --output-kind static\n"
                 "      a compiled model as a library: libtales.a, tales.h, tales.hpp\n"
+                "  sinterc models/tales -o tales.sinter --target host,aarch64-linux\n"
+                "      one package for x86-64 and 64-bit ARM, with one copy of the weights\n"
                 "  sinterc models/tales --emit sched | less\n"
                 "      the schedule; tx, kern, llvm and asm show the other stages\n";
 }

@@ -61,7 +61,7 @@ void AttentionEmitter::quantizeQueries(Value columns) {
         b, headDim, [&](Value d, int64_t width) { return b.load(queries, {column, d}, width); },
         [&](Value d, Value codes) { b.store(b.quads(codes, /*filler=*/0), queryQuads, {column, b.div(d, 4)}); });
     b.storeScalar(query.scale, queryScales, {column});
-    b.storeScalar(arith::MulIOp::create(b, query.sum, b.i32(-kCacheKeyZero)), queryStarts, {column});
+    b.storeScalar(arith::MulIOp::create(b, query.sum, b.i32(b.codeShift(kLargestKeyCode) - kCacheKeyZero)), queryStarts, {column});
   });
 }
 

@@ -36,7 +36,7 @@ struct AttentionPlan {
     // Registers, in vectors of sixteen floats: 32, 8 or 4. A register tile needs its accumulators, one vector per row
     // or column of values it multiplies, and one for the broadcast factor; AVX-512 keeps four more for masks'
     // constants.
-    int64_t registers = target.vectorBytes == 64 ? 32 : 16, vectors = registers * target.vectorBytes / 64;
+    int64_t vectors = target.registers * target.vectorBytes / 64;
     int64_t usable = vectors == 32 ? 28 : vectors;
     int64_t mostColumns = vectors == 32 ? 8 : vectors - 2;
     columnBlocks = (columns + mostColumns - 1) / mostColumns;

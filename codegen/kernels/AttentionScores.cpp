@@ -49,7 +49,7 @@ Values AttentionEmitter::dotKeys(ArrayRef<Value> places, Value column) {
       Value quad = b.add(first, step);
       Values codes;
       for (Value at : places) {
-        codes.push_back(stored.tiles.loadKeyCodes(b, at, stored.head, quad));
+        codes.push_back(b.shiftCodes(stored.tiles.loadKeyCodes(b, at, stored.head, quad), kLargestKeyCode));
         if (plan.streams()) // the scales are a line of their own, before the codes
           stored.tiles.prefetchLine(b, CacheView::values, at, stored.head, b.add(quad, 1));
       }

@@ -30,12 +30,21 @@ public:
     partial = b.loop(b.index(0), b.index(whole), kStep, partial, [&](Value column, ValueRange before) {
       Values after(before);
       prefetch(column);
+      SmallVector<std::function<Value(int64_t)>> rows; // [t](column of the step)
+      for (int64_t t = 0; t < tile.rows; ++t)
+        rows.push_back(b.loadBroadcasts(operands.floats, {b.add(tile.firstRow, t), column}, kStep, lanes));
       for (int64_t i = 0; i < kStep; ++i)
-        addColumn(b.add(column, i), MutableArrayRef<Value>(after).slice(i % chains * sums, sums));
+        addColumn(b.add(column, i), [&](int64_t t) { return rows[t](i); },
+                  MutableArrayRef<Value>(after).slice(i % chains * sums, sums));
       return after;
     });
     for (int64_t column = whole; column < columns; ++column)
-      addColumn(b.index(column), MutableArrayRef<Value>(partial).take_front(sums));
+      addColumn(
+          b.index(column),
+          [&](int64_t t) {
+            return b.broadcast(b.loadScalar(operands.floats, {b.add(tile.firstRow, t), b.index(column)}), lanes);
+          },
+          MutableArrayRef<Value>(partial).take_front(sums));
     for (int64_t width = chains; width > 1; width /= 2)
       for (int64_t i = 0; i < width / 2 * sums; ++i)
         partial[i] = b.addf(partial[i], partial[i + width / 2 * sums]);
@@ -56,13 +65,14 @@ private:
       b.prefetch(operands.weights, b.add(ahead, byte / elementBytes));
   }
 
-  void addColumn(Value column, MutableArrayRef<Value> into) {
+  // `row(t)`: the column of row t, broadcast.
+  void addColumn(Value column, function_ref<Value(int64_t)> row, MutableArrayRef<Value> into) {
     Values weights;
     Value at = weightAt(column);
     for (int64_t v = 0; v < vectors; ++v)
       weights.push_back(b.loadF32(operands.weights, b.add(at, v * lanes), lanes));
     for (int64_t t = 0; t < tile.rows; ++t) {
-      Value x = b.broadcast(b.loadScalar(operands.floats, {b.add(tile.firstRow, t), column}), lanes);
+      Value x = row(t);
       for (int64_t v = 0; v < vectors; ++v)
         into[t * vectors + v] = b.fma(x, weights[v], into[t * vectors + v]);
     }

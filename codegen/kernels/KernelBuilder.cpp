@@ -91,6 +91,23 @@ Value KernelBuilder::loadF32(Value memref, ValueRange at, int64_t width) {
   return arith::ExtFOp::create(*this, vectorType(width, getF32Type()), raw);
 }
 
+std::function<Value(int64_t)> KernelBuilder::loadBroadcasts(Value memref, ValueRange at, int64_t count,
+                                                            int64_t width) {
+  if (theTarget.laneOperands) {
+    Value all = load(memref, at, count);
+    return [=](int64_t i) {
+      VectorType type = vectorType(width, cast<VectorType>(all.getType()).getElementType());
+      return vector::ShuffleOp::create(*this, type, all, all, SmallVector<int64_t>(width, i)).getResult();
+    };
+  }
+  Values place(at);
+  return [=](int64_t i) {
+    Values here = place;
+    here.back() = add(here.back(), i);
+    return broadcast(loadScalar(memref, here), width);
+  };
+}
+
 void KernelBuilder::store(Value vector, Value memref, ValueRange at) {
   vector::StoreOp::create(*this, vector, memref, at);
 }
@@ -273,19 +290,19 @@ Value KernelBuilder::activation(tx::Activation kind, Value x) {
   llvm_unreachable("every activation is above");
 }
 
-KernelBuilder::Values KernelBuilder::unpackQuads(const Format &format, ValueRange words) {
+SmallVector<Value> unpackQuads(ImplicitLocOpBuilder &b, const Format &format, ValueRange words) {
   auto all = [&](int value) -> Value {
     VectorType type = cast<VectorType>(words[0].getType());
-    return arith::ConstantOp::create(*this, DenseElementsAttr::get(type, getI8IntegerAttr(value)));
+    return arith::ConstantOp::create(b, DenseElementsAttr::get(type, b.getI8IntegerAttr(value)));
   };
-  auto masked = [&](Value bytes, int bits) -> Value { return arith::AndIOp::create(*this, bytes, all(bits)); };
-  auto shifted = [&](Value bytes, int by) -> Value { return arith::ShRUIOp::create(*this, bytes, all(by)); };
+  auto masked = [&](Value bytes, int bits) -> Value { return arith::AndIOp::create(b, bytes, all(bits)); };
+  auto shifted = [&](Value bytes, int by) -> Value { return arith::ShRUIOp::create(b, bytes, all(by)); };
   switch (format.bits) {
   case 8:
     return {words[0]};
   case 6: {
     Value low = shifted(words[0], 6), middle = masked(shifted(words[1], 4), 0x0c), high = masked(shifted(words[2], 2), 0x30);
-    Value last = arith::OrIOp::create(*this, arith::OrIOp::create(*this, low, middle), high);
+    Value last = arith::OrIOp::create(b, arith::OrIOp::create(b, low, middle), high);
     return {masked(words[0], 0x3f), masked(words[1], 0x3f), masked(words[2], 0x3f), last};
   }
   case 4:
@@ -294,8 +311,18 @@ KernelBuilder::Values KernelBuilder::unpackQuads(const Format &format, ValueRang
   llvm_unreachable("every number of bits is above");
 }
 
+// Flipping the upper bit takes 128 off.
+Value KernelBuilder::shiftCodes(Value codes, int64_t maxCode) {
+  if (!codeShift(maxCode))
+    return codes;
+  VectorType type = cast<VectorType>(codes.getType());
+  Value upper = arith::ConstantOp::create(*this, DenseElementsAttr::get(type, getI8IntegerAttr(-128)));
+  return arith::XOrIOp::create(*this, codes, upper);
+}
+
 Value KernelBuilder::dot(Value acc, Value codes, Value activations, int64_t maxCode) {
-  return DotOp::create(*this, acc.getType(), acc, codes, activations, maxCode);
+  bool isSigned = codeShift(maxCode) != 0;
+  return DotOp::create(*this, acc.getType(), acc, codes, activations, isSigned ? 128 : maxCode, isSigned);
 }
 
 } // namespace sinter::kern

@@ -16,11 +16,18 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
+#include <functional>
+
 namespace sinter::kern {
 
 // Names of attributes on a kernel's function.
 inline constexpr llvm::StringLiteral kKernelAttr = "kern.kernel";
 inline constexpr llvm::StringLiteral kScratchBytesAttr = "kern.scratch_bytes";
+
+// The quads of columns that a run of a quantized format holds, one vector each, in order. `words` are the run's packed
+// bytes: as many vectors as format.runWords(), four bytes per row. Of any
+// width, scalable or not.
+llvm::SmallVector<mlir::Value> unpackQuads(mlir::ImplicitLocOpBuilder &b, const Format &format, mlir::ValueRange words);
 
 // Creates `func.func @name(%begin: index, %end: index) attributes {kern.kernel, kern.scratch_bytes}` at the end of a
 // module and inserts into it. Call finish() last.
@@ -78,6 +85,9 @@ public:
   Value loadF32(Value memref, mlir::ValueRange at, int64_t width);
   void store(Value vector, Value memref, mlir::ValueRange at);
   void storeScalar(Value value, Value memref, mlir::ValueRange at);
+  // `count` consecutive elements as `width` copies each. Targets that multiply by one lane of a register get all of them in
+  // one load now; the others load element `i` when broadcasts(i) is called. f32 or i32.
+  std::function<Value(int64_t)> loadBroadcasts(Value memref, mlir::ValueRange at, int64_t count, int64_t width);
   // Stores a vector of f32 as the memref's element type (f16 and bf16 round to nearest even).
   void storeF32(Value vector, Value memref, mlir::ValueRange at);
   // Elements base + offsets[i] of a flat buffer, where offsets is a vector of i32.
@@ -124,10 +134,13 @@ public:
   Value fma(Value a, Value b, Value c); // a * b + c, one rounding where the target has FMA
   Value negf(Value a);
   Value activation(tx::Activation kind, Value x);
-  // The quads of columns that a run of a quantized format holds, one vector each, in order. `words` are the run's packed
-  // bytes: as many vectors as format.runWords(), four bytes per row.
-  Values unpackQuads(const Format &format, mlir::ValueRange words);
-  // acc[i] + sum of codes[4i + j] * activations[4i + j]
+  Values unpackQuads(const Format &format, mlir::ValueRange words) { return kern::unpackQuads(*this, format, words); }
+  // What codes up to `maxCode` are less by in the target's dot products: 128 if it wants them signed and they may be
+  // larger than 127, else 0. The zero point is less by as much.
+  int64_t codeShift(int64_t maxCode) const { return theTarget.signedCodes && maxCode > 127 ? 128 : 0; }
+  // Takes that off.
+  Value shiftCodes(Value codes, int64_t maxCode);
+  // acc[i] + sum of codes[4i + j] * activations[4i + j], of shifted codes.
   Value dot(Value acc, Value codes, Value activations, int64_t maxCode);
 
 private:

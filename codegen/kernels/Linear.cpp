@@ -16,6 +16,9 @@ using Values = KernelBuilder::Values;
 
 namespace {
 
+// Tokens of one kern.tile_product.
+constexpr int64_t kProductRows = 64;
+
 class Linear {
 public:
   Linear(KernelBuilder &b, LinearAttr spec)
@@ -36,6 +39,8 @@ public:
         last = b.min(b.add(done, perUnit), last);
         unit = arith::DivUIOp::create(b, unit, blocks);
       }
+      if (b.target().tileProducts)
+        return emitTileProducts(unit, done, last);
       for (const RegisterTile &tile : tiles) {
         Value whole = b.mul(b.div(b.sub(last, done), tile.tokens), tile.tokens);
         Value until = b.add(done, whole);
@@ -125,6 +130,35 @@ private:
         tile.tile = b.add(tile.tile, 1);
       }
       emitEpilogue(b, epilogue, results, emitProduct(b, product, tile));
+    });
+  }
+
+  // Tokens [from, until) by kern.tile_product: results go to scratch, and from there through the epilogue.
+  void emitTileProducts(Value unit, Value from, Value until) {
+    int64_t matrices = epilogue.glu ? 2 : 1;
+    Values results;
+    for (int64_t i = 0; i < matrices; ++i)
+      results.push_back(b.scratch({kProductRows, kTileRows}, b.getF32Type()));
+    b.loop(from, until, kProductRows, [&](Value token) {
+      Value rows = b.min(b.sub(until, token), b.index(kProductRows)), first = b.add(firstRow, token);
+      for (int64_t i = 0; i < matrices; ++i) {
+        Value tile = b.add(b.mul(unit, matrices), i), input = format.isQuantized() ? product.codes : product.floats;
+        Values scales = format.isQuantized() ? Values{product.scales, product.sums} : Values();
+        TileProductOp::create(b, format.name, product.columns, product.weights, tile, input, first, rows, scales,
+                              results[i]);
+      }
+      b.loop(b.index(0), rows, 1, [&](Value row) {
+        ResultTile tile = {1, kTileRows, b.add(token, row), unit, b.index(0)};
+        auto load = [&](Value from) {
+          Values values;
+          for (int64_t output = 0; output < kTileRows; output += b.lanes())
+            values.push_back(b.load(from, {row, b.index(output)}, b.lanes()));
+          return values;
+        };
+        if (epilogue.glu)
+          emitKeepGate(b, epilogue, tile, load(results.front()));
+        emitEpilogue(b, epilogue, tile, load(results.back()));
+      });
     });
   }
 

@@ -16,12 +16,14 @@ namespace {
 
 // Columns whose products are written out; larger groups loop over pieces of this many.
 constexpr int64_t kUnrolledColumns = 32;
+// Quads of activations that are loaded together.
+constexpr int64_t kQuads = 4;
 
 class QuantizedProduct {
 public:
   QuantizedProduct(KernelBuilder &b, const ProductOperands &operands, const ProductTile &tile)
-      : b(b), operands(operands), format(operands.format), tile(tile), lanes(b.lanes()), vectors(tile.outputs / lanes) {
-  }
+      : b(b), operands(operands), format(operands.format), tile(tile), lanes(b.lanes()), vectors(tile.outputs / lanes),
+        paired(b.target().rowPairs && tile.rows % 2 == 0) {}
 
   Values run() {
     int64_t groups = format.groups(operands.columns);
@@ -52,47 +54,121 @@ private:
   // The integer products of one group.
   Values dotGroup(Value group, Value block) {
     Values sums;
+    // Shifted codes of a format whose zero is shifted to 0 need no starting value either.
+    int64_t shift = b.codeShift(format.maxCode());
+    bool fromZero = format.hasZeros || (shift && format.impliedZero == shift);
     for (int64_t t = 0; t < tile.rows; ++t) {
-      Value start =
-          format.hasZeros ? b.splat(lanes, 0) : b.broadcast(b.loadScalar(operands.sums, {row(t), group}), lanes);
+      Value start = fromZero ? b.splat(lanes, 0) : b.broadcast(b.loadScalar(operands.sums, {row(t), group}), lanes);
       sums.append(vectors, start);
     }
+    if (paired)
+      sums = toBlocks(sums);
     Value codes = b.add(b.add(b.mul(block, format.blockBytes()), format.headBytes()), b.mul(tile.firstOutput, 4));
-    Value quads = b.mul(group, format.group / 4);
+    sums = dotColumns(codes, b.mul(group, format.group / 4), sums);
+    return paired ? fromBlocks(sums) : sums;
+  }
+
+  // All columns of a group.
+  Values dotColumns(Value codes, Value quads, ValueRange sums) {
+    auto piece = [&](Value codes, Value quads, int64_t columns, ValueRange now) {
+      return paired ? dotPairs(codes, quads, columns, now) : dotPiece(codes, quads, columns, now);
+    };
     if (format.group <= kUnrolledColumns)
-      return dotPiece(codes, quads, format.group, sums);
+      return piece(codes, quads, format.group, sums);
     int64_t pieceBytes = kUnrolledColumns * kTileRows * format.bits / 8;
-    return b.loop(b.index(0), b.index(format.group / kUnrolledColumns), 1, sums, [&](Value piece, ValueRange now) {
-      return dotPiece(b.add(codes, b.mul(piece, pieceBytes)), b.add(quads, b.mul(piece, kUnrolledColumns / 4)),
-                      kUnrolledColumns, now);
+    return b.loop(b.index(0), b.index(format.group / kUnrolledColumns), 1, sums, [&](Value i, ValueRange now) {
+      return piece(b.add(codes, b.mul(i, pieceBytes)), b.add(quads, b.mul(i, kUnrolledColumns / 4)), kUnrolledColumns,
+                   now);
     });
   }
 
   // `columns` columns: their weights from byte `codes` on, their activations from quad `quads` on.
   Values dotPiece(Value codes, Value quads, int64_t columns, ValueRange start) {
     Values sums(start);
-    int64_t words = format.runWords(), runQuads = format.runColumns() / 4;
-    for (int64_t run = 0; run < columns / format.runColumns(); ++run) {
-      SmallVector<Values> weights; // [v][q]
-      for (int64_t v = 0; v < vectors; ++v) {
-        Values bytes;
-        for (int64_t word = 0; word < words; ++word) {
-          int64_t from = ((run * words + word) * kTileRows + v * lanes) * 4;
-          bytes.push_back(b.load(operands.weights, b.add(codes, from), 4 * lanes));
+    int64_t runQuads = format.runColumns() / 4, runBytes = format.runWords() * kTileRows * 4;
+    SmallVector<std::function<Value(int64_t)>> activations(tile.rows); // [t](quad of those loaded together)
+    for (int64_t quad = 0; quad < columns / 4; ++quad) {
+      if (quad % kQuads == 0)
+        for (int64_t t = 0; t < tile.rows; ++t)
+          activations[t] = b.loadBroadcasts(operands.codes, {row(t), b.add(quads, quad)}, kQuads, lanes);
+      if (quad % runQuads == 0)
+        loadWeights(b.add(codes, quad / runQuads * runBytes));
+      for (int64_t t = 0; t < tile.rows; ++t) {
+        Value four = b.bitcast(activations[t](quad % kQuads), b.getI8Type());
+        for (int64_t v = 0; v < vectors; ++v) {
+          Value &sum = sums[t * vectors + v];
+          sum = b.dot(sum, weights[v][quad % runQuads], four, format.maxCode());
         }
-        weights.push_back(b.unpackQuads(format, bytes));
       }
-      for (int64_t q = 0; q < runQuads; ++q)
-        for (int64_t t = 0; t < tile.rows; ++t) {
-          Value four = b.loadScalar(operands.codes, {row(t), b.add(quads, run * runQuads + q)});
-          Value activations = b.bitcast(b.broadcast(four, lanes), b.getI8Type());
-          for (int64_t v = 0; v < vectors; ++v) {
-            Value &sum = sums[t * vectors + v];
-            sum = b.dot(sum, weights[v][q], activations, format.maxCode());
+    }
+    return sums;
+  }
+
+  // The same for pairs of rows, whose sums lie in blocks: two rows by two outputs in a register. Block h of pair p and
+  // vector v, which is of its outputs 2h and 2h + 1, takes the place of row 2p + h.
+  Values dotPairs(Value codes, Value quads, int64_t columns, ValueRange start) {
+    Values blocks(start);
+    int64_t runQuads = format.runColumns() / 4, runBytes = format.runWords() * kTileRows * 4;
+    Values activations;     // [t]: four quads
+    SmallVector<Values> at; // [quad of those at hand][v]
+    for (int64_t quad = 0; quad < columns / 4; quad += 2) {
+      if (quad % kQuads == 0) {
+        activations.clear();
+        for (int64_t t = 0; t < tile.rows; ++t)
+          activations.push_back(b.load(operands.codes, {row(t), b.add(quads, quad)}, kQuads));
+      }
+      for (int64_t q = quad; q < quad + 2; ++q)
+        if (q % runQuads == 0) {
+          at.resize(q % 2 ? at.size() : 0);
+          loadWeights(b.add(codes, q / runQuads * runBytes));
+          for (int64_t r = 0; r < runQuads; ++r) {
+            at.emplace_back();
+            for (int64_t v = 0; v < vectors; ++v)
+              at.back().push_back(b.bitcast(weights[v][r], b.getI32Type()));
+          }
+        }
+      int64_t first = quad % std::max<int64_t>(runQuads, 2), s = quad % kQuads;
+      for (int64_t v = 0; v < vectors; ++v)
+        for (int64_t h = 0; h < 2; ++h) {
+          Value pair = b.bitcast(shuffle(at[first][v], at[first + 1][v], {2 * h, 4 + 2 * h, 2 * h + 1, 5 + 2 * h}),
+                                 b.getI8Type());
+          for (int64_t t = 0; t < tile.rows; t += 2) {
+            Value rows = b.bitcast(shuffle(activations[t], activations[t + 1], {s, s + 1, 4 + s, 5 + s}), b.getI8Type());
+            Value &sum = blocks[(t + h) * vectors + v];
+            sum = Dot2x2Op::create(b, sum.getType(), sum, rows, pair);
           }
         }
     }
-    return sums;
+    return blocks;
+  }
+
+  Value shuffle(Value x, Value y, ArrayRef<int64_t> lanes) { return vector::ShuffleOp::create(b, x, y, lanes); }
+
+  Values toBlocks(ValueRange sums) { return exchange(sums, {0, 1, 4, 5}, {2, 3, 6, 7}); }
+  Values fromBlocks(ValueRange blocks) { return exchange(blocks, {0, 1, 4, 5}, {2, 3, 6, 7}); }
+  // Two registers of every pair become two others.
+  Values exchange(ValueRange from, ArrayRef<int64_t> first, ArrayRef<int64_t> second) {
+    Values to(from);
+    for (int64_t t = 0; t < tile.rows; t += 2)
+      for (int64_t v = 0; v < vectors; ++v) {
+        Value x = from[t * vectors + v], y = from[(t + 1) * vectors + v];
+        to[t * vectors + v] = shuffle(x, y, first);
+        to[(t + 1) * vectors + v] = shuffle(x, y, second);
+      }
+    return to;
+  }
+
+  // All vectors of the tile's codes in the run at byte `at`, unpacked.
+  void loadWeights(Value at) {
+    weights.clear();
+    for (int64_t v = 0; v < vectors; ++v) {
+      Values bytes;
+      for (int64_t word = 0; word < format.runWords(); ++word)
+        bytes.push_back(b.load(operands.weights, b.add(at, (word * kTileRows + v * lanes) * 4), 4 * lanes));
+      weights.push_back(b.unpackQuads(format, bytes));
+      for (Value &quad : weights.back())
+        quad = b.shiftCodes(quad, format.maxCode());
+    }
   }
 
   Values addGroup(Value group, Value block, ValueRange before) {
@@ -125,6 +201,8 @@ private:
   const Format &format;
   const ProductTile &tile;
   const int64_t lanes, vectors;
+  const bool paired;
+  SmallVector<Values> weights; // [v][quad of a run]: what is at hand
 };
 
 } // namespace

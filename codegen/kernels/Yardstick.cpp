@@ -86,7 +86,7 @@ void buildDot(KernelBuilder &b, YardstickAttr spec) {
 
 void buildFma(KernelBuilder &b, YardstickAttr spec) {
   const RegisterTile tile = b.target().floatTiles.front();
-  const int64_t lanes = b.lanes(), vectors = tile.outputs / lanes, registers = b.target().vectorBytes == 64 ? 32 : 16;
+  const int64_t lanes = b.lanes(), vectors = tile.outputs / lanes, registers = b.target().registers;
   // Activations stay in registers beside the sums and the weights at hand; products may need one more.
   const int64_t tokens = std::min<int64_t>(tile.tokens, (registers - 1 - vectors) / (vectors + 1));
   Value data = b.binding(0, b.getF32Type());

@@ -7,6 +7,8 @@
 
 #include "codegen/targets/Spirv.h"
 
+#include "runtime/package_generated.h"
+
 namespace sinter {
 
 namespace {
@@ -20,9 +22,11 @@ constexpr Target kGpu = {
     .triple = "spirv-unknown-vulkan",
     .cpu = "",
     .features = "",
+    .machine = static_cast<uint8_t>(package::Machine::spirv),
     .requiredFeatures = 0, // by kernel: see the manifest
     .priority = 0,
     .vectorBytes = 128,
+    .registers = 16,
     .nativeHalf = true,
     .quantizedTiles = kQuantized,
     .floatTiles = kFloats,
@@ -33,6 +37,7 @@ constexpr Target kGpu = {
 constexpr Target metal() {
   Target row = kGpu;
   row.name = "metal";
+  row.machine = static_cast<uint8_t>(package::Machine::msl);
   row.code = CodeKind::msl;
   return row;
 }

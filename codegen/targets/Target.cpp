@@ -2,6 +2,7 @@
 
 #include "codegen/targets/Target.h"
 
+#include "codegen/targets/Arm.h"
 #include "codegen/targets/Spirv.h"
 #include "codegen/targets/X86.h"
 
@@ -16,23 +17,28 @@ namespace sinter {
 
 llvm::ArrayRef<Target> targets() {
   static const std::vector<Target> all = [] {
-    std::vector<Target> rows = x86Targets();
-    rows.insert(rows.end(), spirvTargets().begin(), spirvTargets().end());
+    std::vector<Target> rows;
+    for (llvm::ArrayRef<Target> architecture : {x86Targets(), armTargets(), spirvTargets()})
+      rows.insert(rows.end(), architecture.begin(), architecture.end());
     return rows;
   }();
   return all;
 }
+
+llvm::ArrayRef<TargetAlias> targetAliases() { return armAliases(); }
 
 const Target *findTarget(llvm::StringRef name) {
   const Target *found = llvm::find_if(targets(), [&](const Target &target) { return target.name == name; });
   return found == targets().end() ? nullptr : found;
 }
 
+static bool isArchitectureOfHost(const Target &target) {
+  return llvm::Triple(target.triple).getArch() == llvm::Triple(llvm::sys::getProcessTriple()).getArch();
+}
+
 // Whether this machine has the target's architecture and every feature of its row.
 static bool runsHere(const Target &target) {
-  if (target.isGpu())
-    return false;
-  if (llvm::Triple(target.triple).getArch() != llvm::Triple(llvm::sys::getProcessTriple()).getArch())
+  if (target.isGpu() || !isArchitectureOfHost(target))
     return false;
   llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
   for (llvm::StringRef feature : llvm::split(target.features, ','))
@@ -41,33 +47,47 @@ static bool runsHere(const Target &target) {
   return true;
 }
 
-static const Target *nativeTarget() {
-  const Target *best = nullptr;
-  for (const Target &target : targets())
-    if (runsHere(target) && (!best || target.priority > best->priority))
-      best = &target;
-  return best;
+// What one name stands for; empty if it is unknown, or nothing of it runs here.
+static std::vector<const Target *> select(llvm::StringRef name) {
+  std::vector<const Target *> chosen;
+  if (name == "all" || name == "host") {
+    for (const Target &target : targets())
+      if (!target.isGpu() && (name == "all" || isArchitectureOfHost(target)))
+        chosen.push_back(&target);
+  } else if (name == "native") {
+    for (const Target &target : targets())
+      if (runsHere(target) && (chosen.empty() || target.priority > chosen.front()->priority))
+        chosen = {&target};
+  } else if (const Target *target = findTarget(name)) {
+    chosen = {target};
+  }
+  for (const TargetAlias &alias : targetAliases())
+    if (alias.name == name)
+      for (llvm::StringRef part : llvm::split(alias.targets, ','))
+        chosen.push_back(findTarget(part));
+  return chosen;
+}
+
+// "x86-64, x86-64-avx2, ..., or one of the names ...".
+static std::string expectedNames() {
+  auto names = llvm::map_range(targets(), [](const Target &each) { return each.name; });
+  auto aliases = llvm::map_range(targetAliases(), [](const TargetAlias &each) { return each.name; });
+  return "expected all, host, native, or " + llvm::join(names, ", ") + ", or what stands for some of them: " +
+         llvm::join(aliases, ", ");
 }
 
 bool parseTargets(llvm::StringRef text, std::vector<const Target *> &out, std::string &error) {
   std::vector<const Target *> chosen;
   for (llvm::StringRef name : llvm::split(text, ',')) {
     name = name.trim();
-    if (name == "all") {
-      for (const Target &target : targets())
-        if (!target.isGpu())
-          chosen.push_back(&target);
-      continue;
-    }
-    const Target *target = name == "native" ? nativeTarget() : findTarget(name);
-    if (!target) {
-      auto names = llvm::map_range(targets(), [](const Target &each) { return each.name; });
-      error = name == "native" ? "no target runs on this machine, expected "
-                               : ("unknown target '" + name + "', expected all, native, or ").str();
-      error += llvm::join(names, ", ");
+    std::vector<const Target *> found = select(name);
+    if (found.empty()) {
+      bool known = name == "native" || name == "host";
+      error = known ? "there are no targets for this machine, " : ("unknown target '" + name + "', ").str();
+      error += expectedNames();
       return false;
     }
-    chosen.push_back(target);
+    chosen.insert(chosen.end(), found.begin(), found.end());
   }
   // In the table's order, each once.
   out.clear();

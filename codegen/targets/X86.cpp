@@ -16,9 +16,8 @@
 
 #include "codegen/targets/X86.h"
 
-#include "dialects/kern/Kern.h"
+#include "codegen/targets/DotLowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "runtime/package_generated.h"
 
@@ -28,167 +27,87 @@ namespace sinter {
 
 namespace {
 
+constexpr int64_t kMaxWord = 32767;
+
 // The instructions that one level has, for one register of sums.
-struct DotInstructions {
-  int64_t lanes;       // i32 sums per register
-  StringRef direct;    // i32 sums += u8 x s8 by fours; empty if there is none
-  StringRef bytePairs; // u8 x s8 -> i16 by pairs, saturating; empty if there is none
-  StringRef wordPairs; // i16 x i16 -> i32 by pairs
-};
-
-constexpr DotInstructions kSse2 = {4, "", "", "llvm.x86.sse2.pmadd.wd"};
-constexpr DotInstructions kAvx2 = {8, "", "llvm.x86.avx2.pmadd.ub.sw", "llvm.x86.avx2.pmadd.wd"};
-constexpr DotInstructions kAvx512 = {16, "llvm.x86.avx512.vpdpbusd.512", "", ""};
-
-constexpr int64_t kMaxWord = 32767, kMaxActivation = 127;
-
-// Emits the dot products of one register.
-class DotEmitter {
+class X86Dots final : public DotLowering {
 public:
-  DotEmitter(OpBuilder &builder, Location loc, const DotInstructions &use) : b(builder), loc(loc), use(use) {}
+  // `direct`: i32 sums += u8 x s8 by fours. `bytePairs`: u8 x s8 -> i16 by pairs, saturating. `wordPairs`: i16 x i16 ->
+  // i32 by pairs. Empty: there is none.
+  constexpr X86Dots(int64_t lanes, StringRef direct, StringRef bytePairs, StringRef wordPairs)
+      : DotLowering(lanes), direct(direct), bytePairs(bytePairs), wordPairs(wordPairs) {}
 
-  VectorType bytes() { return VectorType::get({4 * use.lanes}, b.getI8Type()); }
-  VectorType words() { return VectorType::get({2 * use.lanes}, b.getI16Type()); }
-  VectorType sums() { return VectorType::get({use.lanes}, b.getI32Type()); }
-
-  Value intrinsic(StringRef name, Type result, ValueRange operands) {
-    return LLVM::CallIntrinsicOp::create(b, loc, result, b.getStringAttr(name), operands)->getResult(0);
-  }
-  Value word(int64_t value) {
-    return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(words(), b.getI16IntegerAttr(value)));
-  }
-  Value byte(int8_t value) {
-    return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(bytes(), b.getI8IntegerAttr(value)));
-  }
-  Value add(Value x, Value y) { return arith::AddIOp::create(b, loc, x, y); }
-
-  // Even and odd bytes as words, unsigned or signed.
-  std::pair<Value, Value> splitUnsigned(Value v) {
-    Value w = vector::BitCastOp::create(b, loc, words(), v);
-    return {arith::AndIOp::create(b, loc, w, word(255)), arith::ShRUIOp::create(b, loc, w, word(8))};
-  }
-  std::pair<Value, Value> splitSigned(Value v) {
-    Value w = vector::BitCastOp::create(b, loc, words(), v);
-    Value up = arith::ShLIOp::create(b, loc, w, word(8));
-    return {arith::ShRSIOp::create(b, loc, up, word(8)), arith::ShRSIOp::create(b, loc, w, word(8))};
+  // Results of `bytePairs` that fit in 16 bits together.
+  int64_t chainLength(kern::DotOp op) const override {
+    int64_t largest = isWide(op) ? 15 : op.getMaxCode();
+    return bytePairs.empty() ? 1 : kMaxWord / (2 * kMaxActivation * largest);
   }
 
-  Value split(Value acc, Value codes, Value activations) {
-    std::pair<Value, Value> c = splitUnsigned(codes), a = splitSigned(activations);
-    Value even = intrinsic(use.wordPairs, sums(), {c.first, a.first});
-    Value odd = intrinsic(use.wordPairs, sums(), {c.second, a.second});
-    return add(acc, add(even, odd));
+  Value lower(OpBuilder &b, kern::DotOp op, Value acc, ArrayRef<DotLink> links) const override {
+    if (!bytePairs.empty())
+      return lowerChain(b, op, acc, links);
+    const DotLink &link = links.front();
+    if (!direct.empty())
+      return callIntrinsic(b, op.getLoc(), direct, sums(b), {acc, link.codes, link.activations});
+    return lowerWords(b, op.getLoc(), acc, link);
   }
-  // Several dot products. Pairs are summed in 16 bits, each where its own op stood, so that its operands need not live
-  // on.
-  Value chain(Value acc, ArrayRef<Operation *> at, ArrayRef<std::pair<Value, Value>> links, bool wide) {
+
+private:
+  VectorType bytes(OpBuilder &b) const { return VectorType::get({4 * lanes}, b.getI8Type()); }
+  VectorType words(OpBuilder &b) const { return VectorType::get({2 * lanes}, b.getI16Type()); }
+  VectorType sums(OpBuilder &b) const { return VectorType::get({lanes}, b.getI32Type()); }
+  static bool isWide(kern::DotOp op) { return 2 * kMaxActivation * op.getMaxCode() > kMaxWord; }
+
+  // Even and odd bytes become words, unsigned or signed.
+  Value lowerWords(OpBuilder &b, Location loc, Value acc, const DotLink &link) const {
+    Value eight = splatInteger(b, loc, words(b), 8), mask = splatInteger(b, loc, words(b), 255);
+    Value c = vector::BitCastOp::create(b, loc, words(b), link.codes);
+    Value a = vector::BitCastOp::create(b, loc, words(b), link.activations);
+    Value evenCodes = arith::AndIOp::create(b, loc, c, mask), oddCodes = arith::ShRUIOp::create(b, loc, c, eight);
+    Value evenActivations = arith::ShRSIOp::create(b, loc, arith::ShLIOp::create(b, loc, a, eight), eight);
+    Value oddActivations = arith::ShRSIOp::create(b, loc, a, eight);
+    Value even = callIntrinsic(b, loc, wordPairs, sums(b), {evenCodes, evenActivations});
+    Value odd = callIntrinsic(b, loc, wordPairs, sums(b), {oddCodes, oddActivations});
+    return arith::AddIOp::create(b, loc, acc, arith::AddIOp::create(b, loc, even, odd));
+  }
+
+  // Several dot products, whose pairs are summed in 16 bits.
+  Value lowerChain(OpBuilder &b, kern::DotOp op, Value acc, ArrayRef<DotLink> links) const {
+    Location loc = op.getLoc();
     Value low, high;
     auto addPairs = [&](Value &total, Value codes, Value activations) {
-      Value pairs = intrinsic(use.bytePairs, words(), {codes, activations});
-      total = total ? add(total, pairs) : pairs;
+      Value pairs = callIntrinsic(b, loc, bytePairs, words(b), {codes, activations});
+      total = total ? arith::AddIOp::create(b, loc, total, pairs) : pairs;
     };
-    for (auto [op, link] : llvm::zip_equal(at, links)) {
-      b.setInsertionPoint(op);
-      addPairs(low, wide ? arith::AndIOp::create(b, loc, link.first, byte(15)) : link.first, link.second);
-      if (wide)
-        addPairs(high, arith::ShRUIOp::create(b, loc, link.first, byte(4)), link.second);
-    }
-    acc = add(acc, intrinsic(use.wordPairs, sums(), {low, word(1)}));
-    return wide ? add(acc, intrinsic(use.wordPairs, sums(), {high, word(16)})) : acc;
-  }
-
-private:
-  OpBuilder &b;
-  Location loc;
-  const DotInstructions &use;
-};
-
-// Lowers kern.dot, register by register. A dot whose only use is another dot's accumulator is left to that one, as long
-// as the sums of the chain still fit in 16 bits.
-class LowerDot : public OpRewritePattern<kern::DotOp> {
-public:
-  LowerDot(MLIRContext *context, const DotInstructions &use) : OpRewritePattern(context), use(use) {}
-
-  LogicalResult matchAndRewrite(kern::DotOp op, PatternRewriter &rewriter) const override {
-    if (room(op) && op->hasOneUse())
-      if (kern::DotOp user = dyn_cast<kern::DotOp>(*op->user_begin());
-          user && user.getAcc() == op.getResult() && joins(op, user))
-        return rewriter.notifyMatchFailure(op, "part of a longer chain of products");
-    SmallVector<kern::DotOp> links = {op};
-    for (int64_t left = room(op) - 1; left > 0; --left) {
-      kern::DotOp previous = links.back().getAcc().getDefiningOp<kern::DotOp>();
-      if (!previous || !previous->hasOneUse() || !joins(previous, links.back()))
-        break;
-      links.push_back(previous);
-    }
-    std::reverse(links.begin(), links.end());
-
-    int64_t lanes = op.getAcc().getType().getNumElements();
-    Value result = links.front().getAcc();
-    if (lanes == use.lanes) {
-      result = lowerOne(
-          rewriter, links, [](Value v, int64_t) { return v; }, result, 0);
-    } else if (lanes % use.lanes == 0) {
-      Value whole = result;
-      for (int64_t from = 0; from < lanes; from += use.lanes) {
-        auto piece = [&](Value v, int64_t at) -> Value {
-          int64_t width = cast<VectorType>(v.getType()).getNumElements() / (lanes / use.lanes);
-          return vector::ExtractStridedSliceOp::create(rewriter, op.getLoc(), v,
-                                                       ArrayRef<int64_t>{at / use.lanes * width},
-                                                       ArrayRef<int64_t>{width}, ArrayRef<int64_t>{1});
-        };
-        Value part = lowerOne(rewriter, links, piece, whole, from);
-        rewriter.setInsertionPoint(op);
-        result = vector::InsertStridedSliceOp::create(rewriter, op.getLoc(), part, result, ArrayRef<int64_t>{from},
-                                                      ArrayRef<int64_t>{1});
+    for (const DotLink &link : links) {
+      b.setInsertionPoint(link.at);
+      Value codes = link.codes;
+      if (isWide(op)) {
+        addPairs(high, arith::ShRUIOp::create(b, loc, codes, splatInteger(b, loc, bytes(b), 4)), link.activations);
+        codes = arith::AndIOp::create(b, loc, codes, splatInteger(b, loc, bytes(b), 15));
       }
-    } else {
-      return op.emitError() << "has " << lanes << " sums, expected a multiple of " << use.lanes;
+      addPairs(low, codes, link.activations);
     }
-    rewriter.replaceOp(op, result);
-    for (kern::DotOp link : llvm::reverse(ArrayRef<kern::DotOp>(links).drop_back()))
-      rewriter.eraseOp(link);
-    return success();
+    auto addSums = [&](Value pairs, int64_t factor) {
+      Value wide = callIntrinsic(b, loc, wordPairs, sums(b), {pairs, splatInteger(b, loc, words(b), factor)});
+      acc = arith::AddIOp::create(b, loc, acc, wide);
+    };
+    addSums(low, 1);
+    if (high)
+      addSums(high, 16);
+    return acc;
   }
 
-private:
-  static bool isWide(kern::DotOp op) { return 2 * kMaxActivation * op.getMaxCode() > kMaxWord; }
-  // How many products fit in 16 bits together; 0 if the instructions have no such sums.
-  int64_t room(kern::DotOp op) const {
-    int64_t largest = isWide(op) ? 15 : op.getMaxCode();
-    return use.bytePairs.empty() ? 0 : kMaxWord / (2 * kMaxActivation * largest);
-  }
-  static bool joins(kern::DotOp a, kern::DotOp b) {
-    return a.getMaxCode() == b.getMaxCode() && a->getBlock() == b->getBlock();
-  }
-
-  Value lowerOne(PatternRewriter &rewriter, ArrayRef<kern::DotOp> links, function_ref<Value(Value, int64_t)> piece,
-                 Value acc, int64_t from) const {
-    kern::DotOp op = links.back();
-    DotEmitter emit(rewriter, op.getLoc(), use);
-    SmallVector<std::pair<Value, Value>> operands;
-    SmallVector<Operation *> at;
-    for (kern::DotOp link : links) {
-      rewriter.setInsertionPoint(link);
-      operands.push_back({piece(link.getCodes(), from), piece(link.getActivations(), from)});
-      at.push_back(link);
-    }
-    acc = piece(acc, from);
-    if (room(op))
-      return emit.chain(acc, at, operands, isWide(op));
-    auto [codes, activations] = operands.front();
-    if (!use.direct.empty())
-      return emit.intrinsic(use.direct, emit.sums(), {acc, codes, activations});
-    return emit.split(acc, codes, activations);
-  }
-
-  const DotInstructions &use;
+  StringRef direct, bytePairs, wordPairs;
 };
 
-template <const DotInstructions &use> void addDotPatterns(RewritePatternSet &patterns) {
-  patterns.add<LowerDot>(patterns.getContext(), use);
-}
+constexpr X86Dots kSse2(4, "", "", "llvm.x86.sse2.pmadd.wd");
+constexpr X86Dots kAvx2(8, "", "llvm.x86.avx2.pmadd.ub.sw", "llvm.x86.avx2.pmadd.wd");
+constexpr X86Dots kAvx512(16, "llvm.x86.avx512.vpdpbusd.512", "", "");
 
+template <const X86Dots &dots> void addDotPatterns(RewritePatternSet &patterns) { addDotPattern(patterns, dots); }
+
+constexpr uint8_t kMachine = static_cast<uint8_t>(package::Machine::x86_64);
 constexpr uint64_t bits(package::CpuFeature feature) { return static_cast<uint64_t>(feature); }
 constexpr uint64_t kAvx2Features = bits(package::CpuFeature::avx2) | bits(package::CpuFeature::fma) |
                                    bits(package::CpuFeature::f16c) | bits(package::CpuFeature::bmi2);
@@ -212,9 +131,11 @@ const Target kTargets[] = {
         .triple = "x86_64-unknown-linux-gnu",
         .cpu = "x86-64",
         .features = "+sse2",
+        .machine = kMachine,
         .requiredFeatures = 0,
         .priority = 1,
         .vectorBytes = 16,
+        .registers = 16,
         .nativeHalf = false,
         .quantizedTiles = kSse2Quantized,
         .floatTiles = kSse2Floats,
@@ -225,9 +146,11 @@ const Target kTargets[] = {
         .triple = "x86_64-unknown-linux-gnu",
         .cpu = "haswell",
         .features = "+avx2,+fma,+f16c,+bmi2",
+        .machine = kMachine,
         .requiredFeatures = kAvx2Features,
         .priority = 2,
         .vectorBytes = 32,
+        .registers = 16,
         .nativeHalf = true,
         .quantizedTiles = kAvx2Quantized,
         .floatTiles = kAvx2Floats,
@@ -238,9 +161,11 @@ const Target kTargets[] = {
         .triple = "x86_64-unknown-linux-gnu",
         .cpu = "icelake-server",
         .features = "+avx2,+fma,+f16c,+bmi2,+avx512f,+avx512bw,+avx512dq,+avx512vl,+avx512vnni",
+        .machine = kMachine,
         .requiredFeatures = kAvx512Features,
         .priority = 3,
         .vectorBytes = 64,
+        .registers = 32,
         .nativeHalf = true,
         .quantizedTiles = kAvx512Quantized,
         .floatTiles = kAvx512Floats,

@@ -2,6 +2,8 @@
 
 #include "dialects/kern/Kern.h"
 
+#include "dialects/Formats.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -65,6 +67,19 @@ LogicalResult sinter::kern::ScatterOp::verify() {
 
 void sinter::kern::ScatterOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
   effects.emplace_back(MemoryEffects::Write::get(), &getMemrefMutable());
+}
+
+mlir::LogicalResult sinter::kern::TileProductOp::verify() {
+  const Format *known = findFormat(getFormat());
+  if (!known)
+    return emitOpError("(C1) has unknown format '") << getFormat() << "', expected one of " << formatNames();
+  size_t expected = known->isQuantized() ? 2 : 0;
+  if (getScales().size() != expected)
+    return emitOpError("(C2) has ") << getScales().size() << " scales and sums, expected " << expected;
+  mlir::MemRefType out = mlir::cast<mlir::MemRefType>(getOut().getType());
+  if (out.getRank() != 2 || out.getShape().back() != kTileRows)
+    return emitOpError("(C3) writes to ") << out << ", expected rows of " << kTileRows;
+  return mlir::success();
 }
 
 #define GET_OP_CLASSES

@@ -53,16 +53,52 @@ def Kern_DotOp : Kern_Op<"dot", [Pure, AllTypesMatch<["acc", "result"]>, AllType
   let summary = "products of unsigned codes and signed activations, summed by fours";
   let description = [{
     `acc'[i] = acc[i] + sum_{j<4} codes[4i + j] * activations[4i + j]` with u8 codes not above `max_code` and s8
-    activations not below -127, exact in i32. `vpdpbusd`, `pmaddubsw`/`pmaddwd` or `sdot`, by target.
+    activations not below -127, exact in i32. `vpdpbusd`, `pmaddubsw`/`pmaddwd` or `sdot`, by target. With `signed` the
+    codes are s8 of either sign, -128 to 127, and max_code is 128; only targets whose table says so lower that.
 
     Constraints: (C1) codes and activations have four times the elements of the accumulator.
 
     Example: `%d = kern.dot %acc, %codes, %acts max_code(15) : vector<16xi32>, vector<64xi8>`
   }];
   let arguments = (ins VectorOfRankAndType<[1], [I32]>:$acc, VectorOfRankAndType<[1], [I8]>:$codes,
-                       VectorOfRankAndType<[1], [I8]>:$activations, ConfinedAttr<I64Attr, [IntPositive]>:$max_code);
+                       VectorOfRankAndType<[1], [I8]>:$activations, ConfinedAttr<I64Attr, [IntPositive]>:$max_code,
+                       UnitAttr:$signed_codes);
   let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
-  let assemblyFormat = "$acc `,` $codes `,` $activations `max_code` `(` $max_code `)` attr-dict `:` type($acc) `,` type($codes)";
+  let assemblyFormat = "$acc `,` $codes `,` $activations `max_code` `(` $max_code `)` (`signed` $signed_codes^)? attr-dict `:` type($acc) `,` type($codes)";
+  let hasVerifier = 1;
+}
+
+def Kern_Dot2x2Op : Kern_Op<"dot_2x2", [Pure, AllTypesMatch<["acc", "result"]>, AllTypesMatch<["codes", "activations"]>]> {
+  let summary = "products of two rows of activations with two outputs' codes, eight columns each";
+  let description = [{
+    `acc'[2r + c] = acc[2r + c] + sum_{j<8} activations[8r + j] * codes[8c + j]`, all of them signed, exact in i32: `smmla`.
+    For targets whose table says `rowPairs`.
+
+    Example: `%d = kern.dot_2x2 %acc, %acts, %codes : vector<4xi32>, vector<16xi8>`
+  }];
+  let arguments = (ins VectorOfLengthAndType<[4], [I32]>:$acc, VectorOfLengthAndType<[16], [I8]>:$activations,
+                       VectorOfLengthAndType<[16], [I8]>:$codes);
+  let results = (outs VectorOfLengthAndType<[4], [I32]>:$result);
+  let assemblyFormat = "$acc `,` $activations `,` $codes attr-dict `:` type($acc) `,` type($codes)";
+}
+
+def Kern_TileProductOp : Kern_Op<"tile_product"> {
+  let summary = "the product of some rows with one packed tile, from memory to memory";
+  let description = [{
+    `out[i][n] = sum_k rows[first + i][k] * weight[32 tile + n][k]` for i < count and n < 32, with `columns` columns and
+    weights packed in `format`. Of a quantized format, `rows` are codes, four to an i32, and `scales` and `sums` are what
+    `#kern.rows<quantize = format>` stores beside them. For targets with matrix instructions whose tiles are larger than
+    registers (`Target::tileProducts`); others never see it.
+
+    Constraints: (C1) the format is known; (C2) scales and sums are there exactly if it is quantized; (C3) out has 32 columns.
+
+    Example: `kern.tile_product "q4" columns(64) %weights[%tile], %codes[%first for %count] scales(%scales, %sums) to %out :
+    memref<?xi8>, memref<?x16xi32>, memref<64x32xf32> scales(memref<?x2xf32>, memref<?x2xi32>)`
+  }];
+  let arguments = (ins StrAttr:$format, ConfinedAttr<I64Attr, [IntPositive]>:$columns, AnyMemRef:$weights, Index:$tile,
+                       AnyMemRef:$rows, Index:$first_row, Index:$count, Variadic<AnyMemRef>:$scales, AnyMemRef:$out);
+  let assemblyFormat = [{$format `columns` `(` $columns `)` $weights `[` $tile `]` `,` $rows `[` $first_row `for` $count `]`
+    (`scales` `(` $scales^ `)`)? `to` $out attr-dict `:` type($weights) `,` type($rows) `,` type($out) (`scales` `(` type($scales)^ `)`)?}];
   let hasVerifier = 1;
 }
 

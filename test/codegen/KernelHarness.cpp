@@ -1,9 +1,12 @@
 // Parses "sched.kernel @k <spec>", compiles it, copies the image into memory of its own and makes that executable, as
-// the runtime does with the pages of a package.
+// the runtime does with the pages of a package. Kernels for 64-bit ARM on another machine go to the emulator, with all
+// the buffers that they are bound to.
 
 #include "KernelHarness.h"
 
 #include "dialects/sched/Sched.h"
+#include "runtime/package_generated.h"
+#include "test/codegen/Emulator.h"
 #include "test/codegen/MslKernel.h"
 #include "test/codegen/VulkanKernel.h"
 
@@ -18,6 +21,14 @@
 
 namespace sinter::test {
 
+static bool isEmulated(const Target &target) {
+#if defined(__aarch64__)
+  return false;
+#else
+  return hasEmulator() && target.machine == static_cast<uint8_t>(package::Machine::aarch64);
+#endif
+}
+
 std::vector<const Target *> runnableTargets() {
   std::vector<const Target *> native, runnable;
   std::string error;
@@ -28,7 +39,7 @@ std::vector<const Target *> runnableTargets() {
     if (!native.empty() && target.triple == native[0]->triple && target.priority <= native[0]->priority)
       runnable.push_back(&target);
   for (const Target &target : targets())
-    if (target.code == CodeKind::msl || (target.code == CodeKind::spirv && hasVulkan()))
+    if (isEmulated(target) || target.code == CodeKind::msl || (target.code == CodeKind::spirv && hasVulkan()))
       runnable.push_back(&target);
   return runnable;
 }
@@ -98,7 +109,7 @@ void CompiledKernel::load(llvm::Expected<CompiledKernels> compiled) {
     return;
   }
   kernels = std::move(*compiled);
-  if (kernels.target->isGpu())
+  if (kernels.target->isGpu() || isEmulated(*kernels.target))
     return;
   mapped = mmap(nullptr, kernels.image.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED)
@@ -114,6 +125,7 @@ CompiledKernel::~CompiledKernel() {
 
 void CompiledKernel::run(const std::vector<void *> &bindings, uint32_t units, sinter_kernel_scalars scalars,
                          uint32_t parts) const {
+  ASSERT_NE(kernels.target, nullptr) << "the kernel did not compile";
   if (!kernels.modules.empty()) {
     std::vector<BoundBytes> bytes;
     for (void *binding : bindings)
@@ -122,7 +134,8 @@ void CompiledKernel::run(const std::vector<void *> &bindings, uint32_t units, si
       return runAsMsl(kernels, bytes, units, scalars);
     return runOnVulkan(kernels, bytes, units, scalars);
   }
-  ASSERT_NE(mapped, nullptr) << "the kernel did not compile";
+  if (isEmulated(*kernels.target))
+    return emulate(bindings, units, scalars, parts);
   sinter_kernel kernel = reinterpret_cast<sinter_kernel>(static_cast<uint8_t *>(mapped) + kernels.entries[0]);
   sinter_kernel_args args = {bindings.data(), &scalars};
   for (uint64_t part = 0; part < parts; ++part) {
@@ -130,6 +143,53 @@ void CompiledKernel::run(const std::vector<void *> &bindings, uint32_t units, si
     std::memset(scratch.data(), 0xff, scratchBytes());
     kernel(&args, static_cast<uint32_t>(units * part / parts), static_cast<uint32_t>(units * (part + 1) / parts),
            scratch.data());
+  }
+}
+
+// Whether code of 64-bit ARM has the instruction `smstart sm`.
+static bool entersStreamingMode(llvm::ArrayRef<uint8_t> image) {
+  constexpr uint32_t kStart = 0xd503437f;
+  for (size_t at = 0; at + 4 <= image.size(); at += 4) {
+    uint32_t word;
+    std::memcpy(&word, &image[at], 4);
+    if (word == kStart)
+      return true;
+  }
+  return false;
+}
+
+void CompiledKernel::emulate(const std::vector<void *> &bindings, uint32_t units, sinter_kernel_scalars scalars,
+                             uint32_t parts) const {
+  std::vector<EmulatedBuffer> buffers;
+  std::vector<uint32_t> indices;
+  for (void *binding : bindings) {
+    auto known = llvm::find_if(buffers, [&](const EmulatedBuffer &buffer) { return buffer.data == binding; });
+    indices.push_back(static_cast<uint32_t>(known - buffers.begin()));
+    if (known != buffers.end())
+      continue;
+    buffers.push_back({static_cast<uint8_t *>(binding), GuardedBytes::sizeAt(binding)});
+  }
+  EmulatedRun run = {kernels.image, kernels.entries[0], kernels.scratchBytes[0], scalars, units, parts, 0};
+  if (!entersStreamingMode(kernels.image)) {
+    runEmulated(run, buffers, indices);
+    return;
+  }
+  // Vector lengths are the CPU's choice there, and must not matter.
+  std::vector<std::vector<uint8_t>> before, first;
+  for (const EmulatedBuffer &buffer : buffers)
+    before.emplace_back(buffer.data, buffer.data + buffer.bytes);
+  for (uint32_t bytes : {16, 32, 64}) {
+    for (auto [buffer, values] : llvm::zip_equal(buffers, before))
+      std::copy(values.begin(), values.end(), buffer.data);
+    run.vectorBytes = bytes;
+    if (!runEmulated(run, buffers, indices))
+      return;
+    for (auto [i, buffer] : llvm::enumerate(buffers))
+      if (bytes == 16)
+        first.emplace_back(buffer.data, buffer.data + buffer.bytes);
+      else
+        EXPECT_EQ(std::memcmp(buffer.data, first[i].data(), buffer.bytes), 0)
+            << "other results with vectors of " << bytes << " bytes";
   }
 }
 

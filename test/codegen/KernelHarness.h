@@ -1,4 +1,5 @@
-// Compiles one kernel from the text of its spec, for a target of this machine, and calls it with buffers of the test.
+// Compiles one kernel from the text of its spec, for a target of this machine or of an emulated one, and calls it with
+// buffers of the test.
 #pragma once
 
 #include "codegen/KernelCompiler.h"
@@ -12,8 +13,8 @@
 
 namespace sinter::test {
 
-// Targets whose code this machine runs, from the baseline up; those for Vulkan if there is a
-// device, and the one for Metal, whose texts run on the CPU.
+// Targets whose code this machine runs, from the baseline up; those of 64-bit ARM if there is an emulator for it, those for
+// Vulkan if there is a device, and the one for Metal, whose texts run on the CPU.
 std::vector<const Target *> runnableTargets();
 
 // Bytes that end where a page without access begins, so that reading or writing past them is a crash. The start is
@@ -81,9 +82,11 @@ public:
   uint32_t stackBytes() const { return kernels.stackBytes.empty() ? 0 : kernels.stackBytes[0]; }
 
 private:
+  void emulate(const std::vector<void *> &bindings, uint32_t units, sinter_kernel_scalars scalars,
+               uint32_t parts) const;
   void load(llvm::Expected<CompiledKernels> compiled);
 
-  CompiledKernels kernels;
+  CompiledKernels kernels = {};
   void *mapped = nullptr;
 };
 

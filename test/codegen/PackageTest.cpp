@@ -51,7 +51,13 @@ constexpr char kModule[] = R"(
   sched.func @decode max_tokens(1) { }
   sched.func @head max_tokens(1) { })";
 
-const Target kPlainTarget = {"plain", "", "", "", 0, 1, 16, false, {}, {}, nullptr};
+const Target kPlainTarget = [] {
+  Target target = {};
+  target.name = "plain";
+  target.priority = 1;
+  target.vectorBytes = 16;
+  return target;
+}();
 
 class Package : public testing::Test {
 protected:

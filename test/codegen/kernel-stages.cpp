@@ -20,6 +20,8 @@ int main(int argc, char **argv) {
                                                 clEnumValN(sinter::KernelStage::assembly, "assembly", "assembly"),
                                                 clEnumValN(sinter::KernelStage::spirv, "spirv", "SPIR-V dialect"),
                                                 clEnumValN(sinter::KernelStage::metal, "metal", "Metal Shading Language")));
+  cl::list<int> tile("tile", cl::CommaSeparated,
+                     cl::desc("TOKENS,OUTPUTS: quantized products' only tile beside that of one token, to try others"));
   cl::ParseCommandLineOptions(argc, argv, "Prints kernels at a stage of their lowering\n");
 
   mlir::DialectRegistry registry;
@@ -33,7 +35,13 @@ int main(int argc, char **argv) {
     llvm::WithColor::error() << "unknown target '" << name << "'\n";
     return 1;
   }
-  if (llvm::Error error = sinter::printKernels(*module, *target, stage, llvm::outs())) {
+  sinter::Target tried = *target;
+  std::vector<sinter::RegisterTile> tiles = {{0, 0}, target->quantizedTiles.back()};
+  if (tile.size() == 2) {
+    tiles[0] = {tile[0], tile[1]};
+    tried.quantizedTiles = tiles;
+  }
+  if (llvm::Error error = sinter::printKernels(*module, tried, stage, llvm::outs())) {
     llvm::WithColor::error() << llvm::toString(std::move(error)) << "\n";
     return 1;
   }

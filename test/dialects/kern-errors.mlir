@@ -29,3 +29,27 @@ func.func @kernel() {
   %s = kern.scratch -64 : memref<64xi8>
   return
 }
+
+// -----
+
+func.func @tile_product(%w: memref<?xi8>, %x: memref<?x64xf32>, %out: memref<64x32xf32>, %i: index) {
+  // expected-error @+1 {{(C1) has unknown format 'q5', expected one of f32, }}
+  kern.tile_product "q5" columns(64) %w[%i], %x[%i for %i] to %out : memref<?xi8>, memref<?x64xf32>, memref<64x32xf32>
+  return
+}
+
+// -----
+
+func.func @tile_product(%w: memref<?xi8>, %x: memref<?x16xi32>, %out: memref<64x32xf32>, %i: index) {
+  // expected-error @+1 {{(C2) has 0 scales and sums, expected 2}}
+  kern.tile_product "q4" columns(64) %w[%i], %x[%i for %i] to %out : memref<?xi8>, memref<?x16xi32>, memref<64x32xf32>
+  return
+}
+
+// -----
+
+func.func @tile_product(%w: memref<?xf32>, %x: memref<?x64xf32>, %out: memref<64x16xf32>, %i: index) {
+  // expected-error @+1 {{(C3) writes to 'memref<64x16xf32>', expected rows of 32}}
+  kern.tile_product "f32" columns(64) %w[%i], %x[%i for %i] to %out : memref<?xf32>, memref<?x64xf32>, memref<64x16xf32>
+  return
+}

@@ -54,3 +54,22 @@ func.func @dims() -> index {
   %d = kern.dim 3
   return %d : index
 }
+
+// CHECK-LABEL: @dot_2x2
+func.func @dot_2x2(%acc: vector<4xi32>, %codes: vector<16xi8>, %rows: vector<16xi8>) -> vector<4xi32> {
+  // CHECK: kern.dot %{{.*}}, %{{.*}}, %{{.*}} max_code(128) signed : vector<4xi32>, vector<16xi8>
+  %s = kern.dot %acc, %codes, %rows max_code(128) signed : vector<4xi32>, vector<16xi8>
+  // CHECK: kern.dot_2x2 %{{.*}}, %{{.*}}, %{{.*}} : vector<4xi32>, vector<16xi8>
+  %d = kern.dot_2x2 %s, %rows, %codes : vector<4xi32>, vector<16xi8>
+  return %d : vector<4xi32>
+}
+
+// CHECK-LABEL: @tile_product
+func.func @tile_product(%w: memref<?xi8>, %q: memref<?x16xi32>, %s: memref<?x2xf32>, %z: memref<?x2xi32>,
+                        %f: memref<?xf32>, %x: memref<?x64xf32>, %out: memref<64x32xf32>, %i: index, %n: index) {
+  // CHECK: kern.tile_product "q4" columns(64) %{{.*}}[%{{.*}}], %{{.*}}[%{{.*}} for %{{.*}}] scales(%{{.*}}, %{{.*}}) to %{{.*}} : memref<?xi8>
+  kern.tile_product "q4" columns(64) %w[%i], %q[%i for %n] scales(%s, %z) to %out : memref<?xi8>, memref<?x16xi32>, memref<64x32xf32> scales(memref<?x2xf32>, memref<?x2xi32>)
+  // CHECK: kern.tile_product "f32" columns(64) %{{.*}}[%{{.*}}], %{{.*}}[%{{.*}} for %{{.*}}] to %{{.*}} : memref<?xf32>
+  kern.tile_product "f32" columns(64) %f[%i], %x[%i for %n] to %out : memref<?xf32>, memref<?x64xf32>, memref<64x32xf32>
+  return
+}
