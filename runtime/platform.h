@@ -47,7 +47,7 @@ using ThreadHandle = uintptr_t;
 // `function(argument)` on a thread of its own, with all signals blocked, on the stack given (64-byte aligned).
 bool startThread(ThreadHandle *thread, void *stack, size_t stackBytes, void *(*function)(void *), void *argument);
 // Touching the page, of allocatePages(), is an error from now on.
-void forbidPage(void *page);
+void forbidPage(void *page, size_t size);
 void joinThread(ThreadHandle thread);
 
 // Sleeps while `*word == value`; may return early.

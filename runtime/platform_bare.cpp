@@ -23,7 +23,7 @@ uint64_t nanoseconds() { return 0; }
 uint32_t usableCpus(const char *) { return 1; }
 size_t stackBytes(size_t needed) { return needed; }
 bool startThread(ThreadHandle *, void *, size_t, void *(*)(void *), void *) { return false; }
-void forbidPage(void *) {}
+void forbidPage(void *, size_t) {}
 void joinThread(ThreadHandle) {}
 
 // Nobody else runs, so nothing is ever waited for.

@@ -146,7 +146,10 @@ size_t stackBytes(size_t needed) {
   return roundUp(needed + kOwnFrames + (least > 0 ? size_t(least) : size_t(16) << 10), pageBytes());
 }
 
-void forbidPage(void *page) { mprotect(page, kPage, PROT_NONE); }
+void forbidPage(void *page, size_t size) {
+  if (size % pageBytes() == 0) // larger pages would take what lies behind with them
+    mprotect(page, size, PROT_NONE);
+}
 
 bool startThread(ThreadHandle *thread, void *stack, size_t stackBytes, void *(*function)(void *), void *argument) {
   static_assert(sizeof(pthread_t) <= sizeof(ThreadHandle), "a handle holds a pthread_t");

@@ -171,7 +171,7 @@ sinter_status sinter_session_create(const sinter_model *model, const sinter_sess
     uint8_t *guard = base + layout.stacks + (i - 1) * (layout.stackBytes + kStackPage);
     members[i].stack = guard + kStackPage;
     if (owned) // the caller's memory is not ours to take rights from
-      platform::forbidPage(guard);
+      platform::forbidPage(guard, kStackPage);
   }
   if (!startTeam(&session->team, members, layout.threads, layout.stackBytes)) {
     freeBlock(session);
