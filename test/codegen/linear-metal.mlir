@@ -4,7 +4,7 @@
 
 // CHECK: #include <metal_stdlib>
 // CHECK: kernel void one_token(
-// CHECK-NOT: [[buffer(0)]]
+// CHECK-NOT: {{\[\[}}buffer(0)
 // CHECK-SAME: device {{.*}}& [[CODES:[_a-z0-9]+]] {{\[\[}}buffer(1){{\]\]}}
 // CHECK-SAME: {{\[\[}}buffer(4){{\]\]}}, device {{.*}} {{\[\[}}buffer(5){{\]\]}}, device {{.*}} {{\[\[}}buffer(6){{\]\]}}
 // CHECK-SAME: uint3 gl_WorkGroupID {{\[\[}}threadgroup_position_in_grid{{\]\]}}
