@@ -6,6 +6,7 @@
 
 #include "runtime/package_layout.h"
 #include "runtime/sinter.h"
+#include "runtime/tokenizer/tokenizer_generated.h"
 
 #include <algorithm>
 #include <cstring>
@@ -39,6 +40,11 @@ llvm::Expected<InputPackage> InputPackage::open(const std::string &path) {
       (package.root->tokenizer() && package.root->tokenizer()->offset() > package.codeStart))
     return llvm::createStringError("%s: its sections are not in the order manifest, tokenizer, code, weights",
                                    path.c_str());
+  // The loader leaves the tokenizer to those who use it; linkers look into it.
+  const llvm::ArrayRef<uint8_t> tokenizer = package.tokenizer();
+  flatbuffers::Verifier verifier(tokenizer.data(), tokenizer.size());
+  if (!tokenizer.empty() && !tokens::VerifyTokenizerBuffer(verifier))
+    return llvm::createStringError("%s: the tokenizer section is damaged: its tables do not verify", path.c_str());
   return package;
 }
 

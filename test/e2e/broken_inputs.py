@@ -10,6 +10,7 @@ import random
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -34,6 +35,19 @@ def damaged(original, generator):
             count = min(16, len(content) - where)
             content[where:where + count] = generator.randbytes(count)
             yield f"{count} bytes overwritten at {where}", bytes(content)
+
+
+def checksum(content):
+    """As runtime/package_layout.h has it."""
+    prime, mask = 0x9E3779B97F4A7C15, (1 << 64) - 1
+    lanes, padded = [1, 2, 3, 4], bytes(content) + bytes(-len(content) % 32)
+    for number, (word,) in enumerate(struct.iter_unpack("<Q", padded)):
+        value = (lanes[number % 4] ^ word) * prime & mask
+        lanes[number % 4] = (value << 31 | value >> 33) & mask
+    total = len(content) * prime & mask
+    for lane in lanes:
+        total = (total ^ lane ^ lane >> 29) * prime & mask
+    return total ^ total >> 32
 
 
 class BrokenInputs(unittest.TestCase):
@@ -156,6 +170,28 @@ class BrokenInputs(unittest.TestCase):
                     self.assertEqual(harness.sinter("run", path, *run).stdout, whole)
                 else:
                     self.is_one_line(harness.SINTER, done)
+
+    def test_damaged_tokenizer(self):
+        """With checksums that fit, so that it is the tokenizer's own reader that sees it."""
+        package = harness.package(harness.model("tales"), "--quantize", "q8", "--target", "x86-64")
+        content = bytearray(package.read_bytes())
+        begin = content.index(b"SNTK") - 4
+        size = struct.unpack_from("<Q", content, content.index(struct.pack("<Q", begin)) + 8)[0]
+        old = checksum(content[begin:begin + size])
+        content[begin:begin + 4] = struct.pack("<I", size - 4)  # where the root table is
+        at = content.index(struct.pack("<Q", old))
+        content[at:at + 8] = struct.pack("<Q", checksum(content[begin:begin + size]))
+        manifest, length = struct.unpack_from("<QQ", content, 24)
+        content[40:48] = struct.pack("<Q", checksum(content[manifest:manifest + length]))
+        content[48:56] = struct.pack("<Q", checksum(content[:48]))
+        path = self.folder / "x.sinter"
+        path.write_bytes(content)
+        commands = [[harness.SINTER, "run", path, "Once"]]
+        if list((harness.BUILD / "lib" / "sinter").glob("*/program")):
+            commands.append([harness.SINTERC, path, "--output-kind", "exe", "-o", self.folder / "x"])
+        for command in commands:
+            self.assertIn("x.sinter: the tokenizer section is damaged", self.fails(*command))
+        self.assertEqual(os.listdir(self.folder), ["x.sinter"])
 
     def test_damaged_weights(self):
         """They are mapped, not read, when a package is opened: --check reads them."""
