@@ -51,7 +51,8 @@ function(sinter_bare_platform name)
   install(FILES ${out}/sinter_runtime.o ${out}/sinter_linked.o DESTINATION lib/sinter/${name} COMPONENT runtime)
 endfunction()
 
-if(CMAKE_CXX_COMPILER_ID STREQUAL Clang AND NOT SINTER_SANITIZE)
+# Once for each installation: neither for a project that includes this one, nor for each machine that is built for.
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CROSSCOMPILING AND CMAKE_CXX_COMPILER_ID STREQUAL Clang AND NOT SINTER_SANITIZE)
   sinter_bare_platform(x86_64-none-elf FLAGS --target=x86_64-linux-gnu -fPIE)
   # Debian: libstdc++-12-dev-arm64-cross, which g++-aarch64-linux-gnu brings.
   set(cross /usr/aarch64-linux-gnu/include)

@@ -10,12 +10,7 @@ set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
 
 # What the compiler puts into linkable outputs, per platform: the runtime as one object, programs to put packages behind.
 # sinterc looks for it beside itself, in ../lib/sinter/PLATFORM, in a build folder as in an installation.
-if(NOT SINTER_PLATFORM)
-  set(SINTER_PLATFORM "${CMAKE_LIBRARY_ARCHITECTURE}")
-endif()
-if(NOT SINTER_PLATFORM)
-  set(SINTER_PLATFORM "${CMAKE_SYSTEM_PROCESSOR}-linux-gnu")
-endif()
+include(SinterPlatform)
 set(SINTER_PLATFORM_DIR ${PROJECT_BINARY_DIR}/lib/sinter/${SINTER_PLATFORM})
 
 find_program(SINTER_CCACHE ccache)

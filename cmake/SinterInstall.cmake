@@ -16,7 +16,7 @@ configure_package_config_file(cmake/SinterConfig.cmake.in ${PROJECT_BINARY_DIR}/
   INSTALL_DESTINATION ${cmake_folder} PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/cmake/SinterConfigVersion.cmake COMPATIBILITY ExactVersion)
 install(FILES ${PROJECT_BINARY_DIR}/cmake/SinterConfig.cmake ${PROJECT_BINARY_DIR}/cmake/SinterConfigVersion.cmake
-  cmake/SinterModel.cmake DESTINATION ${cmake_folder} COMPONENT runtime)
+  cmake/SinterModel.cmake cmake/SinterPlatform.cmake DESTINATION ${cmake_folder} COMPONENT runtime)
 configure_file(cmake/sinter.pc.in cmake/sinter.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/cmake/sinter.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT runtime)
 

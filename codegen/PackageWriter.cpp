@@ -1,11 +1,14 @@
-// Plain writes to a temporary file beside the target, renamed at the end: whoever opens the path sees the old file or
-// the whole new one. A failed or interrupted compilation leaves nothing behind. It is not flushed to the disk: after a
-// power cut the header's checksums tell.
+// Plain writes to a file without a name in the target's folder, which gets one at the end: whoever opens the path sees the
+// old file or the whole new one, and a compilation that fails or is killed leaves nothing behind. File systems that know
+// no such files get one with a temporary name, which survives nothing but SIGKILL. Nothing is flushed to the disk: after
+// a power cut the header's checksums tell.
 
 #include "codegen/PackageWriter.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Errno.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/Signals.h"
 
 #include <algorithm>
@@ -26,26 +29,46 @@ Expected<PackageWriter> PackageWriter::create(const std::string &path, bool exec
     writer.path = target.str().str();
   if (sys::fs::exists(writer.path) && !sys::fs::is_regular_file(writer.path))
     return createStringError(path + ": cannot be written: exists and is not a regular file");
+  SmallString<256> folder(writer.path);
+  sys::path::remove_filename(folder);
+  const mode_t mode = executable ? 0777 : 0666;
+#ifdef O_TMPFILE
+  if (access("/proc/self/fd", X_OK) == 0) // by which it gets its name
+    writer.descriptor = open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+#endif
+  if (writer.descriptor >= 0)
+    return std::move(writer);
   // Not sys::fs::TempFile, which takes every % of a path for a place that it may fill in.
+  int reason = writer.tryNames([&](const char *name) {
+    writer.descriptor = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    return writer.descriptor >= 0;
+  });
+  if (reason)
+    return writer.fail(reason);
+  return std::move(writer);
+}
+
+int PackageWriter::tryNames(function_ref<bool(const char *)> create) {
   for (int attempt = 0; attempt < 100; ++attempt) {
-    writer.temporary = writer.path + "." + std::to_string(getpid()) + "-" + std::to_string(attempt) + ".tmp";
-    sys::RemoveFileOnSignal(writer.temporary);
-    writer.descriptor = open(writer.temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, executable ? 0777 : 0666);
-    if (writer.descriptor >= 0)
-      return std::move(writer);
+    temporary = path + "." + std::to_string(getpid()) + "-" + std::to_string(attempt) + ".tmp";
+    sys::RemoveFileOnSignal(temporary);
+    if (create(temporary.c_str()))
+      return 0;
     const int reason = errno;
-    sys::DontRemoveFileOnSignal(writer.temporary);
+    sys::DontRemoveFileOnSignal(temporary);
+    temporary.clear();
     if (reason != EEXIST)
-      return writer.fail(reason);
+      return reason;
   }
-  return writer.fail(EEXIST);
+  return EEXIST;
 }
 
 PackageWriter::~PackageWriter() {
   if (descriptor < 0)
     return;
   close(descriptor);
-  unlink(temporary.c_str());
+  if (!temporary.empty())
+    unlink(temporary.c_str());
   sys::DontRemoveFileOnSignal(temporary);
 }
 
@@ -89,14 +112,36 @@ Error PackageWriter::rewrite(uint64_t offset, ArrayRef<uint8_t> bytes) {
 }
 
 Error PackageWriter::finish() {
-  const bool closed = close(descriptor) == 0;
+  int reason = 0;
+  // A link does not replace a file, so where there is one already the new one is named twice.
+  if (temporary.empty()) {
+    const std::string open = "/proc/self/fd/" + std::to_string(descriptor);
+    auto link = [&](const char *name) {
+      return linkat(AT_FDCWD, open.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0;
+    };
+    if (!link(path.c_str()))
+      reason = errno == EEXIST ? tryNames(link) : errno;
+  }
+  if (close(descriptor) != 0 && !reason)
+    reason = errno;
   descriptor = -1;
-  const bool renamed = closed && rename(temporary.c_str(), path.c_str()) == 0;
-  const int reason = errno;
-  if (!renamed)
+  if (temporary.empty())
+    return reason ? fail(reason) : Error::success();
+  if (!reason && rename(temporary.c_str(), path.c_str()) != 0)
+    reason = errno;
+  if (reason)
     unlink(temporary.c_str());
   sys::DontRemoveFileOnSignal(temporary);
-  return renamed ? Error::success() : fail(reason);
+  return reason ? fail(reason) : Error::success();
+}
+
+Error writeFile(const std::string &path, StringRef bytes) {
+  Expected<PackageWriter> file = PackageWriter::create(path);
+  if (!file)
+    return file.takeError();
+  if (Error error = file->write(arrayRefFromStringRef(bytes)))
+    return error;
+  return file->finish();
 }
 
 void StreamChecksum::update(ArrayRef<uint8_t> bytes) {

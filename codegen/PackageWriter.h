@@ -1,9 +1,11 @@
-// The file a package (or another output of the compiler) is written to: under a temporary name in the same directory
-// until it is complete.
+// The file a package (or another output of the compiler) is written to: without a name, or under a temporary one in the
+// same directory, until it is complete.
 #pragma once
 
 #include "runtime/package_layout.h"
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
 #include <string>
@@ -35,11 +37,16 @@ public:
 private:
   explicit PackageWriter(std::string path) : path(std::move(path)) {}
   llvm::Error fail(int number) const;
+  // Calls `create` with names beside `path` until one is free. The error's number; 0: `temporary` is the name.
+  int tryNames(llvm::function_ref<bool(const char *)> create);
 
-  std::string path, temporary;
-  int descriptor = -1; // of `temporary`; -1 once finished
+  std::string path, temporary; // empty: the file has no name yet
+  int descriptor = -1;         // -1 once finished
   uint64_t end = 0;
 };
+
+// The whole file at once.
+llvm::Error writeFile(const std::string &path, llvm::StringRef bytes);
 
 // Checksum64 over pieces of any size.
 class StreamChecksum {

@@ -41,6 +41,9 @@ static llvm::Expected<size_t> findPlace(llvm::StringRef program, const std::stri
 }
 
 llvm::Error linkExecutable(const LinkOptions &options, const InputPackage &package, LinkedFiles &) {
+  if (package.manifest().program())
+    return llvm::createStringError(options.package + ": a program with named inputs cannot be an executable; make a "
+                                                     "package or a library of it");
   std::string path = options.platformDirectory + "/program" + (needsUnicode(package.tokenizer()) ? "-unicode" : "") +
                      (options.staticProgram ? "-static" : "");
   llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> file = llvm::MemoryBuffer::getFile(path);
@@ -55,6 +58,8 @@ llvm::Error linkExecutable(const LinkOptions &options, const InputPackage &packa
   memcpy(place.magic, kPlaceMagic, sizeof(kPlaceMagic));
   place.offset = llvm::alignTo(program.size(), kSectionAlignment);
   place.size = package.bytes().size();
+  const package::Encoder *encoder = package.manifest().encoder();
+  place.task = !encoder ? kContinue : encoder->task() == package::Task::embed ? kEmbed : kClassify;
   memcpy(program.data() + *at, &place, sizeof(place));
 
   llvm::Expected<PackageWriter> output = PackageWriter::create(options.output, /*executable=*/true);

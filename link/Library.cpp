@@ -91,13 +91,7 @@ static llvm::Error givePrefix(const std::string &path, const std::string &prefix
   llvm::raw_svector_ostream stream(bytes);
   if (llvm::Error error = llvm::objcopy::executeObjcopyOnBinary(config, **object, stream))
     return error;
-  llvm::Expected<PackageWriter> output = PackageWriter::create(path);
-  if (!output)
-    return output.takeError();
-  if (llvm::Error error =
-          output->write(llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size())))
-    return error;
-  return output->finish();
+  return writeFile(path, llvm::StringRef(bytes.data(), bytes.size()));
 }
 
 static llvm::Error writeArchive(const LinkOptions &options, llvm::ArrayRef<std::pair<std::string, std::string>> files) {
@@ -131,14 +125,7 @@ static llvm::Error linkShared(const LinkOptions &options, const WorkFolder &work
     return libc.takeError();
   const std::string script = work.file("exports.map"), name = llvm::sys::path::filename(options.output).str(),
                     output = work.file("library.so");
-  llvm::Expected<PackageWriter> exports = PackageWriter::create(script);
-  if (!exports)
-    return exports.takeError();
-  const std::string text = "{ global: " + options.prefix + "_*; local: *; };\n";
-  if (llvm::Error error =
-          exports->write(llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(text.data()), text.size())))
-    return error;
-  if (llvm::Error error = exports->finish())
+  if (llvm::Error error = writeFile(script, "{ global: " + options.prefix + "_*; local: *; };\n"))
     return error;
   std::vector<const char *> args = {
       "ld.lld",      "-shared",          "--gc-sections",    "-zdefs",        "-znow",
@@ -175,16 +162,6 @@ static llvm::Error writeWeightsFile(const std::string &path, const InputPackage 
   if (llvm::Error error = file->padTo(kSectionAlignment))
     return error;
   if (llvm::Error error = file->write(package.weights()))
-    return error;
-  return file->finish();
-}
-
-static llvm::Error writeText(const std::string &path, const std::string &text) {
-  llvm::Expected<PackageWriter> file = PackageWriter::create(path);
-  if (!file)
-    return file.takeError();
-  if (llvm::Error error =
-          file->write(llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(text.data()), text.size())))
     return error;
   return file->finish();
 }
@@ -239,7 +216,8 @@ llvm::Error linkLibrary(const LinkOptions &options, const InputPackage &package,
   if (!machine)
     return machine.takeError();
   WorkFolder work;
-  if (std::error_code error = fs::createUniqueDirectory(options.output + ".parts", work.path))
+  work.path = temporaryFolder(options.output);
+  if (std::error_code error = fs::create_directory(work.path, /*IgnoreExisting=*/false))
     return llvm::createStringError(error, "%s: cannot be written", options.output.c_str());
   llvm::SmallString<256> folder(options.output);
   llvm::sys::path::remove_filename(folder);
@@ -256,9 +234,9 @@ llvm::Error linkLibrary(const LinkOptions &options, const InputPackage &package,
   llvm::Expected<std::string> header = libraryHeader(options, package);
   if (!header)
     return header.takeError();
-  if (llvm::Error error = writeText(files.header, *header))
+  if (llvm::Error error = writeFile(files.header, *header))
     return error;
-  if (llvm::Error error = writeText(files.cppHeader, libraryCppHeader(options)))
+  if (llvm::Error error = writeFile(files.cppHeader, libraryCppHeader(options)))
     return error;
   if (options.weightsInFile)
     if (llvm::Error error = writeWeightsFile(files.weights, package))

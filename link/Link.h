@@ -30,6 +30,12 @@ struct LinkedFiles {
 
 llvm::Expected<LinkedFiles> linkPackage(const LinkOptions &options);
 
+// Where a package that only serves to be linked goes, and a folder for a library's pieces.
+std::string temporaryPackage(const std::string &output);
+std::string temporaryFolder(const std::string &output);
+// Takes away those of compilations that were killed.
+void removeStaleTemporaries(const std::string &output);
+
 // The folder of platforms that belongs to this compiler: ../lib/sinter beside its program, or SINTER_PLATFORMS.
 std::string platformsDirectory();
 // Names of the platforms in it, and the one of the machine that the compiler runs on.

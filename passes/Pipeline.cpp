@@ -46,7 +46,7 @@ void buildPipeline(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createPlaceBarriers());
 
   // And what the result will be compared with.
-  if (options.cpu)
+  if (options.cpu && options.yardsticks)
     passes.addPass(createAddYardsticks());
 }
 

@@ -14,6 +14,7 @@ struct PipelineOptions {
   int64_t context = 0;         // tokens a sequence may have, > 0
   int64_t prefillTokens = 256; // tokens computed at once; capped by context
   bool cpu = true, gpu = false; // which devices entries are formed for
+  bool yardsticks = true;       // kernels to measure machines with
 };
 
 // tx as imported -> planned sched (with tx.params still in the module, for the packer). Registered for sinter-opt as

@@ -25,7 +25,7 @@ public:
   DefaultFloatMode &operator=(const DefaultFloatMode &) = delete;
 
 private:
-  uint32_t saved;
+  [[maybe_unused]] uint32_t saved; // machines without such a register have nothing to keep
 };
 
 } // namespace sinter::runtime

@@ -58,7 +58,7 @@ sinter_status sinter_encode(sinter_session *session, const uint32_t *ids, const 
     if (session->types)
       session->types[i] = types ? int32_t(types[i]) : 0;
   }
-  sinter_kernel_scalars scalars = {count, 0, 0};
+  sinter_kernel_scalars scalars = {count, 0, 0, {}};
   Job job = {{{&session->encode, scalars}, {&session->head, scalars}},
              model->head ? 2u : 1u,
              session->observer,

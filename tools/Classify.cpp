@@ -5,86 +5,43 @@
 #include "tools/EncoderTexts.h"
 #include "tools/Output.h"
 
-#include <algorithm>
-#include <cmath>
+#include <CLI/CLI.hpp>
 
 namespace sinter {
 
-static std::string labelOf(const Artifact &artifact, uint32_t index) {
-  const char *label = sinter_model_label(artifact.model().get(), index);
-  return label ? label : std::to_string(index);
-}
-
-// Logits as probabilities: each of its own where labels are independent, or where there is only one; else of one of
-// all.
-static std::vector<double> probabilities(const sinter_encoder_info &info, const float *logits, uint64_t count) {
-  std::vector<double> result(logits, logits + count);
-  if (count == 1 || info.multi_label) {
-    for (double &value : result)
-      value = 1 / (1 + std::exp(-value));
-    return result;
-  }
-  const double largest = *std::max_element(result.begin(), result.end());
-  double sum = 0;
-  for (double &value : result)
-    sum += value = std::exp(value - largest);
-  for (double &value : result)
-    value /= sum;
-  return result;
-}
-
-static Json rowJson(const Artifact &artifact, const sinter_encoder_info &info, const float *logits, uint64_t count) {
-  const std::vector<double> shares = probabilities(info, logits, count);
-  const uint32_t best = static_cast<uint32_t>(std::max_element(shares.begin(), shares.end()) - shares.begin());
+static Json rowJson(const LabeledRow &row) {
   Json all = Json::object();
-  for (uint32_t i = 0; i < count; ++i) {
-    std::string label = labelOf(artifact, i);
-    if (all.contains(label)) // labels may repeat, keys may not
-      label += " (" + std::to_string(i) + ")";
-    all[label] = {{"logit", logits[i]}, {"probability", shares[i]}};
-  }
-  return {{"label", labelOf(artifact, best)}, {"probability", shares[best]}, {"labels", all}};
+  for (const Label &label : row.labels)
+    all[label.key] = {{"logit", label.logit}, {"probability", label.probability}};
+  return {{"label", row.label().name}, {"probability", row.label().probability}, {"labels", all}};
 }
 
 static void classify(const TextOptions &options) {
   Artifact artifact(options.model);
-  const sinter_encoder_info info = encoderOf(artifact);
-  if (info.task == SINTER_EMBED)
-    throw Failure(options.model + " has no classification head; use sinter embed");
-  Session session = artifact.createSession(options.threads, 0);
+  const bool whole = encoderOf(artifact).task == SINTER_CLASSIFY;
+  const std::vector<LabeledText> results = classifyTexts(artifact, options);
+  if (!options.json)
+    return printLabels(artifact, results);
   Json texts = Json::array();
-  for (const EncoderText &text : readTexts(artifact, options)) {
-    sinter_encoding encoding;
-    session.encode(text.ids, text.types, encoding).orThrow();
-    Json entry = {{"text", text.text}, {"tokens", text.ids.size()}, {"truncated", text.truncated}};
-    if (info.task == SINTER_CLASSIFY) {
-      entry.update(rowJson(artifact, info, encoding.output, encoding.output_width));
-    } else {
+  for (const LabeledText &result : results) {
+    Json entry = {
+        {"text", result.text.text}, {"tokens", result.text.ids.size()}, {"truncated", result.text.truncated}};
+    if (whole)
+      entry.update(rowJson(result.rows.front()));
+    else
       entry["tags"] = Json::array();
-      for (uint64_t t = 0; t < encoding.output_rows; ++t) {
-        Json tag = {{"id", text.ids[t]}};
-        sinter_token token = {};
-        if (artifact.hasTokenizer() &&
-            sinter_tokenizer_token(artifact.tokenizer().get(), text.ids[t], &token) == SINTER_OK)
-          tag["token"] = std::string(token.text, token.text_size);
-        tag.update(rowJson(artifact, info, encoding.output + t * encoding.output_stride, encoding.output_width));
-        entry["tags"].push_back(tag);
-      }
+    for (const LabeledRow &row : result.rows) {
+      if (whole)
+        break;
+      Json tag = {{"id", row.id}};
+      if (artifact.hasTokenizer())
+        tag["token"] = row.token;
+      tag.update(rowJson(row));
+      entry["tags"].push_back(tag);
     }
     texts.push_back(entry);
   }
-  if (options.json)
-    return printJson({{"model", artifact.info().name}, {"texts", texts}});
-  for (const Json &entry : texts) {
-    if (info.task == SINTER_CLASSIFY)
-      std::printf("%-20s %6.4f  %s\n", entry["label"].get<std::string>().c_str(), entry["probability"].get<double>(),
-                  entry["text"].get<std::string>().c_str());
-    else
-      for (const Json &tag : entry["tags"])
-        std::printf("%-20s %6.4f  %s\n", tag["label"].get<std::string>().c_str(), tag["probability"].get<double>(),
-                    tag.value("token", std::to_string(tag["id"].get<uint32_t>())).c_str());
-  }
-  flushOutput();
+  printJson({{"model", artifact.info().name}, {"texts", texts}});
 }
 
 void addClassifyCommand(CLI::App &app) {

@@ -119,6 +119,7 @@ static llvm::Error importModel(Compilation &c) {
                                 " tokens; text past that will be poor");
   c.pipeline = {format, c.options.embedFormat, c.options.cacheElement, context,
                 c.options.prefillTokens ? c.options.prefillTokens : 256};
+  c.pipeline.yardsticks = c.options.yardsticks;
   c.pipeline.cpu = llvm::any_of(c.targets, [](const Target *target) { return !target->isGpu(); });
   c.pipeline.gpu = llvm::any_of(c.targets, [](const Target *target) { return target->isGpu(); });
   if (c.pipeline.gpu && c.model.info.encoder)

@@ -24,6 +24,7 @@ struct CompileOptions {
   int64_t context = 0;      // 0: what the model was trained for, at most 4096
   int64_t prefillTokens = 0; // 0: 256
   bool verify = false;
+  bool yardsticks = true; // for `sinter bench --limits`
   // What to make of the package (LinkOutput.h); compile() itself only writes packages.
   std::string outputKind = "package"; // or "exe", "static", "shared"
   std::string platform;               // what it is to run on, a name of platformChoices()

@@ -3,25 +3,10 @@
 
 #include "tools/EncoderTexts.h"
 
-#include "tools/CommandLine.h"
-
 #include <algorithm>
-#include <cmath>
-#include <limits>
+#include <cstdio>
 
 namespace sinter {
-
-void addTextOptions(CLI::App &command, TextOptions &options) {
-  command.add_option("FILE", options.model, "a compiled encoder")->required()->type_name("");
-  command.add_option("TEXT", options.texts, "one or more texts")->type_name("");
-  command.add_option("--file", options.file, "a file with a text on each line; \"-\" reads standard input")
-      ->type_name("FILE");
-  command.add_option("--ids", options.ids, "token ids (101,7592,102) instead of a text; may be given several times")
-      ->type_name("IDS");
-  command.add_option("--threads", options.threads, "threads (default: as many as the process may use)")
-      ->type_name("N")
-      ->check(positive());
-}
 
 sinter_encoder_info encoderOf(const Artifact &artifact) {
   sinter_encoder_info info;
@@ -100,6 +85,8 @@ static void addText(const Artifact &artifact, const std::optional<std::string> &
 }
 
 std::vector<EncoderText> readTexts(const Artifact &artifact, const TextOptions &options) {
+  if (options.first && !options.ids.empty())
+    throw Failure("--first and --ids exclude each other");
   const size_t most = encoderOf(artifact).tokens;
   std::vector<EncoderText> texts;
   if ((!options.texts.empty() || !options.file.empty()) && !artifact.hasTokenizer())
@@ -120,26 +107,6 @@ std::vector<EncoderText> readTexts(const Artifact &artifact, const TextOptions &
   if (texts.empty())
     throw Failure("give at least one text, --file or --ids");
   return texts;
-}
-
-std::vector<float> poolRows(const sinter_encoding &encoding, uint32_t width, const std::string &pooling) {
-  std::vector<float> result(width);
-  auto row = [&](uint64_t t) { return encoding.hidden + t * encoding.hidden_stride; };
-  if (pooling == "first" || pooling == "cls" || pooling == "last") {
-    const float *only = row(pooling == "last" ? encoding.tokens - 1 : 0);
-    result.assign(only, only + width);
-    return result;
-  }
-  for (uint32_t column = 0; column < width; ++column) {
-    double sum = 0;
-    float largest = -std::numeric_limits<float>::infinity();
-    for (uint64_t t = 0; t < encoding.tokens; ++t) {
-      sum += row(t)[column];
-      largest = std::max(largest, row(t)[column]);
-    }
-    result[column] = pooling == "max" ? largest : float(sum / double(encoding.tokens));
-  }
-  return result;
 }
 
 } // namespace sinter

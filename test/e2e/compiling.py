@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 import harness
@@ -54,18 +55,19 @@ class Compiling(unittest.TestCase):
     def test_interrupt_leaves_nothing(self):
         out = self.folder / "out"
         out.mkdir()
-        for _ in range(20):
-            process = subprocess.Popen([harness.SINTERC, self.tales, "-o", out / "x.sinter", "-q", "--target", "x86-64"])
-            while process.poll() is None and not os.listdir(out):
-                pass  # what appears first is the temporary file
-            process.send_signal(signal.SIGINT)
-            if process.wait(timeout=60) == -signal.SIGINT and not (out / "x.sinter").exists():
-                self.assertEqual(os.listdir(out), [])
-                return
-            for left in out.iterdir():
-                self.assertEqual(left.name, "x.sinter")
-                left.unlink()
-        self.skipTest("compiling was always done before the interrupt came")
+        signals = [signal.SIGINT]
+        try:  # what has no name until it is whole cannot even be left behind
+            os.close(os.open(out, os.O_TMPFILE | os.O_WRONLY))
+            signals.append(signal.SIGKILL)
+        except OSError:
+            print("this file system knows no files without names: not killed")
+        for number in signals:
+            for delay in (0.1, 0.3, 0.6):
+                process = subprocess.Popen([harness.SINTERC, self.tales, "-o", out / "x.sinter", "-q", "--target", "x86-64"])
+                time.sleep(delay)
+                process.send_signal(number)
+                process.wait(timeout=60)
+                self.assertLessEqual(set(os.listdir(out)), {"x.sinter"})
 
     def test_memory_is_only_planned(self):
         """A context that no session of this machine has room for compiles all the same."""

@@ -94,6 +94,23 @@ class Installing(unittest.TestCase):
         harness.run("ninja", "-C", build)
         self.assertTrue(harness.run(build / "embedded-cpp").stdout.startswith(STORY))
 
+    def test_another_machine(self):
+        """The compiler of this machine, the runtime and the models for another one: C with two models, and C++."""
+        toolchain, emulator = harness.ROOT / "cmake" / "aarch64-linux.cmake", shutil.which("qemu-aarch64")
+        root = pathlib.Path("/usr/aarch64-linux-gnu")
+        if not emulator or not (root / "lib" / "libc.so.6").exists() or not toolchain.exists():
+            self.skipTest("there is no qemu-aarch64, or no C library for aarch64 (Debian: qemu-user, g++-aarch64-linux-gnu)")
+        native = harness.run(self.build("two-models", "two-models")).stdout
+        shutil.rmtree(self.folder / "two-models-build")
+        for example, matches in (("two-models", native.split("perplexity")[0]), ("embedded-cpp", STORY)):
+            build = self.configure(example, "--toolchain", toolchain, "-DCMAKE_EXE_LINKER_FLAGS=",
+                                   f"-DSINTER_SOURCE={harness.ROOT}", f"-DSINTER_SINTERC={self.prefix / 'bin' / 'sinterc'}")
+            harness.run("ninja", "-C", build, example)
+            program = build / example
+            self.assertIn("AArch64", harness.run("readelf", "-h", program).stdout)
+            output = harness.run(emulator, "-L", root, "-cpu", "max", program).stdout
+            self.assertTrue(output.startswith(matches), output)
+
     def test_wrong_arguments_are_named(self):
         project = self.folder / "wrong"
         project.mkdir()

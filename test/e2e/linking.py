@@ -38,6 +38,7 @@ class Linking(unittest.TestCase):
         cls.addClassCleanup(cls.folder.cleanup)
 
     def make(self, name, *options, source=None):
+        os.makedirs(os.path.join(self.folder.name, os.path.dirname(name)), exist_ok=True)
         harness.sinterc(source or self.package, "-q", "-o", os.path.join(self.folder.name, name), *options)
         return os.path.join(self.folder.name, name)
 
@@ -49,9 +50,9 @@ class Linking(unittest.TestCase):
         program = self.make("tales", "--output-kind", "exe")
         added = os.path.getsize(program) - os.path.getsize(self.package)
         print(f"program: {added:,} bytes more than the package")
-        self.assertLessEqual(added, 600 * 1024)
+        self.assertLessEqual(added, 600 * 1000)
         needed = set(re.findall(r"NEEDED.*\[(.*?)\]", harness.run("readelf", "-d", program).stdout))
-        self.assertTrue(all(re.match(r"libc\.so|ld-linux", name) for name in needed), needed)
+        self.assertTrue(all(re.match(r"libc\.so|libm\.so|ld-linux", name) for name in needed), needed)
         self.assertEqual(harness.run(program, "Once upon a time", "--temperature", 0, "--max-tokens", 60).stdout, self.text)
         result = json.loads(harness.run(program, "--prompt-ids", "1,389,391,261,362", "--temperature=0", "--max-tokens",
                                         "60", "--json", cwd="/").stdout)
@@ -69,11 +70,13 @@ class Linking(unittest.TestCase):
         self.assertEqual(harness.run(program, "Once upon a time", "--temperature", 0, "--max-tokens", 60, env={}).stdout,
                          self.text)
 
+    def options(self, text):
+        return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", re.split("Examples?:", text)[0]))
+
     def test_options_are_those_of_run(self):
         program = self.make("options", "--output-kind", "exe")
-        options = lambda text: set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text.split("Examples:")[0]))
-        self.assertEqual(options(harness.run(program, "--help").stdout) - {"--version"},
-                         options(harness.sinter("run", "--help").stdout) - {"--device"})
+        self.assertEqual(self.options(harness.run(program, "--help").stdout) - {"--version"},
+                         self.options(harness.sinter("run", "--help").stdout) - {"--device"})
         for arguments, message in (
                 (["--max-tokens", "x"], "--max-tokens: expected a whole number from 0 to 4294967295, found 'x'"),
                 (["--max-tokens"], "--max-tokens needs a value: N"), (["--threads", "0"], "--threads: expected a whole"),
@@ -87,13 +90,36 @@ class Linking(unittest.TestCase):
             self.assertIn(message, done.stderr)
             self.assertEqual(done.stderr.count("\n"), 1)
 
+    def test_encoders(self):
+        """The program of an encoder is `sinter embed` or `sinter classify`, to the bit."""
+        ids = ("--ids", "5,17,300,2", "--ids", "9,250")
+        for shape, command, arguments in (
+                ("tiny-bert", "embed", ()), ("tiny-bert", "embed", ("--pooling", "max", "--normalize")),
+                ("tiny-bert-classifier", "classify", ("--json",)), ("tiny-bert-tagger", "classify", ("--json",))):
+            with self.subTest(shape, arguments=arguments):
+                package = harness.package(harness.random_model(shape), "--quantize", "f32")
+                program = self.make(shape, "--output-kind", "exe", source=package)
+                told = json.loads(harness.run(program, *ids, *arguments).stdout)
+                self.assertEqual(told, harness.sinter_json(command, package, *ids, *arguments))
+                self.assertEqual(self.options(harness.run(program, "--help").stdout) - {"--version", "--isa"},
+                                 self.options(harness.sinter(command, "--help").stdout) - {"--device"})
+                if "--json" in arguments:
+                    self.assertEqual(harness.run(program, *ids).stdout, harness.sinter(command, package, *ids).stdout)
+                for wrong, message in ((["--top-k", "3"], "no option --top-k"), (["--pooling", "wat"], "--pooling"),
+                                       (["--ids", "1,x"], "'x'"), ([], "give at least one text")):
+                    done = harness.run(program, *wrong, check=False)
+                    self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (1, "", 1))
+                    self.assertIn(message, done.stderr)
+
     def test_static_library(self):
         library = self.make("libtales.a", "--output-kind", "static")
         self.assertEqual([name for name in names("-g", "--defined-only", library) if not name.startswith("tales_")], [])
-        program = self.build("embedded", EXAMPLES / "embedded-c" / "main.c", library, "-s", "-Wl,--gc-sections")
+        # Compiled for the purpose it has no kernels to measure machines with.
+        compiled = self.make("compiled/libtales.a", "--output-kind", "static", "--quantize", "q8", source=harness.model("tales"))
+        program = self.build("embedded", EXAMPLES / "embedded-c" / "main.c", compiled, "-s", "-Wl,--gc-sections")
         weights = harness.sinter_json("inspect", self.package)["parts"]["weights"]
         print(f"static example: {os.path.getsize(program) - weights:,} bytes beyond its weights")
-        self.assertLessEqual(os.path.getsize(program) - weights, 420 * 1024)  # of which three x86-64 levels of code are 250 KB
+        self.assertLessEqual(os.path.getsize(program) - weights, 400 * 1000)  # of which three x86-64 levels of code are 250 KB
         self.assertFalse(names("-D", program) & {"malloc", "calloc", "realloc", "free", "_Znwm", "posix_memalign"})
         self.assertEqual(harness.run(program).stdout, self.text)
         cpp = self.build("embedded-cpp", "-std=c++17", EXAMPLES / "embedded-cpp" / "main.cpp", library, "-lstdc++")
@@ -143,6 +169,27 @@ class Linking(unittest.TestCase):
                               if kind != "exe" else self.make("same", "--output-kind", kind), "rb") as file:
                         made.append(file.read())
                 self.assertEqual(made[0], made[1])
+
+    def test_killed_compilations_leave_nothing(self):
+        """Packages have no name until they are whole; what SIGKILL leaves of other outputs goes with the next one."""
+        with tempfile.TemporaryDirectory() as folder:
+            killed = subprocess.Popen([harness.SINTERC, harness.model("tales"), "-q", "-o", f"{folder}/m.sinter"])
+            seen = set()
+            while killed.poll() is None:
+                seen |= set(os.listdir(folder))
+            self.assertEqual(killed.returncode, 0)
+            try:
+                os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY))
+                self.assertEqual(seen - {"m.sinter"}, set(), "written under no name")
+            except OSError:
+                print("this file system knows no files without names")
+            dead = killed.pid
+            os.mkdir(f"{folder}/libm.a.{dead}.parts")
+            for name in (f"libm.a.{dead}.package.tmp", f"libm.a.{os.getpid()}.package.tmp", f"libm.a.{dead}.parts/weights.o"):
+                open(f"{folder}/{name}", "w").close()
+            harness.sinterc(self.package, "-q", "-o", f"{folder}/libm.a", "--output-kind", "static")
+            self.assertEqual(set(os.listdir(folder)),
+                             {"m.sinter", "m.h", "m.hpp", "libm.a", f"libm.a.{os.getpid()}.package.tmp"})
 
     def test_errors_leave_nothing(self):
         target = os.path.join(self.folder.name, "nothing")

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdio>
 #include <fstream>
 #include <signal.h>
 #include <sys/time.h>
@@ -209,6 +210,31 @@ TEST(Manners, FactsOnly) {
   EXPECT_GT(plan.block, 0u);
   Session session;
   EXPECT_EQ(session.create(model).code, SINTER_ERROR_ARGUMENT);
+}
+
+// Another file takes the place of a model's while it is mapped: sessions go on with the old one, who opens the path gets
+// the new one. (Writing into the file itself is what sinter.h says nobody may do.)
+TEST(Manners, AFileMayBeReplacedWhileItIsMapped) {
+  TemporaryFile file(FakePackage().bytes());
+  std::vector<uint32_t> ids = someTokens(5);
+  Model model;
+  Session before, after;
+  model.open(file.path()).orThrow();
+  before.create(model).orThrow();
+  before.prefill(ids).orThrow();
+  const uint32_t vocab = model.info().vocab;
+  const std::vector<float> expected(before.logits(), before.logits() + vocab);
+
+  const std::string path = file.path(), replacement = path + ".new";
+  std::ofstream(replacement) << "not a package";
+  ASSERT_EQ(rename(replacement.c_str(), path.c_str()), 0);
+  after.create(model).orThrow();
+  after.prefill(ids).orThrow();
+  EXPECT_EQ(std::vector<float>(after.logits(), after.logits() + vocab), expected);
+  before.decode(1).orThrow();
+  model.check().orThrow();
+  Model other;
+  EXPECT_EQ(other.open(file.path()).code, SINTER_ERROR_FORMAT);
 }
 
 TEST(Manners, AThousandLoadsLeaveNothing) {
