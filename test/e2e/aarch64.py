@@ -11,7 +11,6 @@ import unittest
 import harness
 
 MODEL = sys.argv.pop(1)
-TARGETS = "native,aarch64-linux"
 SINTER_ARM = harness.BUILD / "aarch64" / "bin" / "sinter"
 EMULATOR = os.environ.get("SINTER_EMULATOR", "")
 SHORT = "Once upon a time, there was a"
@@ -32,10 +31,10 @@ class Aarch64(unittest.TestCase):
     def setUpClass(cls):
         if not EMULATOR or not SINTER_ARM.exists():
             raise unittest.SkipTest("there is no qemu-aarch64 of version 10 or newer, or no libraries for aarch64")
-        cls.directory = harness.model(MODEL)
+        harness.model(MODEL)  # or the tests are skipped
 
     def package(self, quantize):
-        return harness.package(self.directory, "--quantize", quantize, "--target", TARGETS)
+        return harness.fat(MODEL, quantize)
 
     def levels(self, package):
         names = [row["target"] for row in harness.sinter_json("inspect", package)["targets"]]
@@ -86,7 +85,7 @@ class Loading(unittest.TestCase):
             raise unittest.SkipTest("there is no qemu-aarch64 of version 10 or newer, or no libraries for aarch64")
         if MODEL != "tales":
             raise unittest.SkipTest("once is enough")
-        cls.package = harness.package(harness.model("tales"), "--quantize", "q4", "--target", TARGETS)
+        cls.package = harness.fat("tales", "q4")
 
     def chosen(self, cpu):
         command = [EMULATOR, "-cpu", cpu, SINTER_ARM, "run", self.package, "--prompt", "Once", "--max-tokens", 1, "--json"]
@@ -113,11 +112,21 @@ class Loading(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("no code that this cpu can run; the package has aarch64-dotprod (lacking dotprod)", done.stderr)
 
-    def test_code_is_small(self):
-        """The code of all targets together."""
-        package = harness.package(harness.model("tales"), "--quantize", "q4", "--target", "all")
-        code = sum(row["bytes"] for row in harness.sinter_json("inspect", package)["targets"])
-        self.assertLess(code, 5 << 20)
+
+class Fat(unittest.TestCase):
+    """What a package with code for every machine holds. Needs no emulator."""
+
+    def test_one_copy_of_the_weights_and_little_code(self):
+        thin = harness.package(harness.model(MODEL), "--quantize", "q4", "--target", "x86-64", "--context", 128)
+        fat = harness.package(harness.model(MODEL), "--quantize", "q4", "--target", "all,vulkan,metal", "--context", 128)
+        thin, fat = (harness.sinter_json("inspect", path) for path in (thin, fat))
+        names = [row["target"] for row in fat["targets"]]
+        self.assertEqual(names, harness.TARGETS + ["aarch64", "aarch64-dotprod", "aarch64-i8mm", "aarch64-sme", "vulkan", "metal"])
+        print(f"{MODEL}: " + ", ".join(f"{row['target']} {row['bytes']:,}" for row in fat["targets"]) + " bytes of code")
+        self.assertTrue(all(row["bytes"] for row in fat["targets"]))
+        self.assertLess(sum(row["bytes"] for row in fat["targets"]), 5 << 20)
+        # Constants that entries for GPUs alone use come on top: a few KiB, no second copy.
+        self.assertLess(fat["parts"]["weights"], 1.01 * thin["parts"]["weights"])
 
 
 if __name__ == "__main__":

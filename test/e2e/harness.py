@@ -118,9 +118,12 @@ def package(directory, *options):
     return path
 
 
+FAT = ["native", "aarch64-linux", "vulkan", "metal"]
+
+
 def fat(name, format, *options):
-    """A model with code for this machine's CPU and for GPUs, which tests of all of them share."""
-    return package(model(name), "--quantize", format, "--target", "native,vulkan,metal", "--context", 128, *options)
+    """A model with code for this machine's CPU, every level of 64-bit ARM, and GPUs, which tests of all of them share."""
+    return package(model(name), "--quantize", format, "--target", ",".join(FAT), "--context", 128, *options)
 
 
 @functools.lru_cache(maxsize=None)
