@@ -14,7 +14,7 @@ static int show(void *user, uint32_t id) {
 int main(int argc, char **argv) {
   const uint32_t prompt[] = {1, 40, 7, 9, 20};
   const sinter_device_backend *vulkan = sinter_vulkan();
-  sinter_model_options options = {SINTER_API_VERSION};
+  sinter_model_options options = {.api_version = SINTER_API_VERSION};
   sinter_device_info device;
   sinter_model *model;
   sinter_model_info info;
