@@ -4,6 +4,7 @@
   npm pack onnxruntime-node@1.30.0 onnxruntime-common@1.30.0     unpack both side by side, in node_modules
   bench/encoders.py --ort node_modules/onnxruntime-node --threads 2 \\
       --sinter "f32=minilm-f32.sinter" --sinter "q8=minilm-q8.sinter" \\
+      --exec "ONNX file, f32=minilm-onnx.sinter" \\
       --onnx "ORT f32=model.onnx" --onnx "ORT int8=model_quantized.onnx" --tokens 16,64,128,256,512
 
 Every measurement is a process of its own; rounds go through all contestants before the next one begins, and a number is
@@ -17,6 +18,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 COLORS = ["#1f77b4", "#2ca02c", "#d62728", "#ff7f0e", "#9467bd", "#8c564b"]
@@ -39,6 +41,25 @@ def sinter_times(args, package, tokens):
     return call(max(5, int(1000 * args.seconds / guess)))
 
 
+def program_times(args, package, tokens):
+    """The same of a package of an ONNX file, whose inputs are those that encoders have."""
+    import numpy
+    with tempfile.TemporaryDirectory() as folder:
+        rows = {"input_ids": 1000 + numpy.arange(tokens) * 7919 % 20000, "attention_mask": numpy.ones(tokens),
+                "token_type_ids": numpy.zeros(tokens)}
+        inputs = []
+        for name, values in rows.items():
+            numpy.save(f"{folder}/{name}.npy", values.astype(numpy.int64)[None])
+            inputs += ["--input", f"{name}={folder}/{name}.npy"]
+
+        def call(rounds):
+            done = subprocess.run([args.program, "exec", package, *inputs, "--repeat", str(rounds), "--threads",
+                                   str(args.threads), "--json"], capture_output=True, text=True, check=True)
+            return json.loads(done.stdout)["runs"]
+        guess = statistics.median(call(3))
+        return call(max(5, int(1000 * args.seconds / guess)))
+
+
 def ort_times(args, model, tokens):
     script = pathlib.Path(__file__).with_name("onnx_runtime.js")
     done = subprocess.run(["node", script, pathlib.Path(args.ort).resolve(), model, str(tokens), str(args.threads),
@@ -50,6 +71,7 @@ def ort_times(args, model, tokens):
 
 def measure(args, results):
     contestants = [(name, path, sinter_times) for name, path in args.sinter] + \
+                  [(name, path, program_times) for name, path in args.exec] + \
                   [(name, path, ort_times) for name, path in args.onnx]
     for tokens in args.tokens:
         rounds = {name: [] for name, _, _ in contestants}
@@ -105,6 +127,7 @@ def plot(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sinter", type=named, action="append", default=[], metavar="NAME=FILE")
+    parser.add_argument("--exec", type=named, action="append", default=[], metavar="NAME=FILE", help="a package of an ONNX file")
     parser.add_argument("--onnx", type=named, action="append", default=[], metavar="NAME=FILE")
     parser.add_argument("--ort", metavar="DIR", help="folder of npm's onnxruntime-node")
     parser.add_argument("--program", default=ROOT / "build" / "bin" / "sinter", metavar="FILE")

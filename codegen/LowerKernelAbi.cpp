@@ -21,8 +21,8 @@ namespace {
 
 // Words of sinter_kernel_args, in its order.
 enum ArgsWord : int64_t { kBindingsWord = 0, kScalarsWord = 1 };
-// Where dims begin in sinter_kernel_scalars; before them are tokens, position and row.
-constexpr int64_t kDimsWord = 3;
+// Where dims begin in sinter_kernel_scalars; before them are tokens, position, row and sequence.
+constexpr int64_t kDimsWord = 4;
 
 class AbiLowering {
 public:

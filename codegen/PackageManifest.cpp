@@ -118,7 +118,8 @@ Expected<fb::Offset<package::Dispatch>> ManifestBuilder::dispatch(sched::Dispatc
   const package::Grid grid(op.getUnits(), op.getTokensPerUnit());
   fb::Offset<fb::String> tap = op.getTap() ? out.CreateString(op.getTap()->str()) : 0;
   fb::Offset<fb::Vector<const package::Binding *>> list = out.CreateVectorOfStructs(bindings);
-  return package::CreateDispatch(out, kernel->second, &grid, list, op.getBarrier(), tap, uint8_t(tapBinding));
+  return package::CreateDispatch(out, kernel->second, &grid, list, op.getBarrier(), tap, uint8_t(tapBinding),
+                                 int64_t(op.getRows()), int64_t(op.getSequence()));
 }
 
 Expected<fb::Offset<package::Entry>> ManifestBuilder::entry(sched::FuncOp function) {
@@ -269,16 +270,16 @@ Expected<fb::Offset<package::Program>> ManifestBuilder::program() {
   for (sched::CheckOp check : module.getOps<sched::CheckOp>())
     checks.push_back(package::CreateCheck(out, uint32_t(check.getLeft()), uint32_t(check.getRight()),
                                           out.CreateString(check.getMessage().str())));
-  std::optional<package::Binding> sizes;
-  for (sched::BufferOp buffer : module.getOps<sched::BufferOp>())
-    if (buffer.getRole() == sched::Role::sizes) {
-      Expected<package::Binding> place = roleBuffer(sched::Role::sizes);
+  std::optional<package::Binding> sizes, rows;
+  for (auto [role, found] : {std::pair(sched::Role::sizes, &sizes), std::pair(sched::Role::rows, &rows)})
+    if (hasBuffer(role)) {
+      Expected<package::Binding> place = roleBuffer(role);
       if (!place)
         return place.takeError();
-      sizes = *place;
+      *found = *place;
     }
   return package::CreateProgram(out, out.CreateVector(dimensions), out.CreateVector(ports[0]),
-                                out.CreateVector(ports[1]), sizes ? &*sizes : nullptr, out.CreateVector(checks));
+                                out.CreateVector(ports[1]), sizes ? &*sizes : nullptr, out.CreateVector(checks), rows ? &*rows : nullptr);
 }
 
 Expected<std::vector<uint8_t>> ManifestBuilder::build() {

@@ -87,8 +87,8 @@ private:
     APFloat scale(static_cast<float>(1 / std::sqrt(static_cast<double>(decoder.headDim))));
     Value mixed =
         tx::AttentionOp::create(builder, at(layer + "attention"), query, sofar.getKeys(), sofar.getValues(), position,
-                                /*mask=*/Value(), tx::RelativeBiasAttr(), decoder.heads, decoder.kvHeads,
-                                decoder.headDim, scale, decoder.windows[number]);
+                                /*mask=*/Value(), /*sequence=*/Value(), tx::RelativeBiasAttr(), decoder.heads,
+                                decoder.kvHeads, decoder.headDim, scale, decoder.windows[number]);
     return linear(layer + "o", mixed, decoder.hidden, decoder.outputBias);
   }
 

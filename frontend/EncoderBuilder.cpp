@@ -103,7 +103,7 @@ private:
                                            builder.getDenseI64ArrayAttr(encoder.relativeThresholds));
     APFloat scale(static_cast<float>(1 / std::sqrt(static_cast<double>(encoder.headDim()))));
     Value mixed = tx::AttentionOp::create(builder, at(layer + "attention"), query, key, value, /*position=*/Value(),
-                                          /*mask=*/Value(), relative, encoder.heads, encoder.heads, encoder.headDim(),
+                                          /*mask=*/Value(), /*sequence=*/Value(), relative, encoder.heads, encoder.heads, encoder.headDim(),
                                           scale, /*window=*/0);
     return linear(layer + "o", mixed, encoder.hidden);
   }

@@ -15,7 +15,7 @@ namespace sinter {
 struct ImportedModel {
   mlir::OwningOpRef<mlir::ModuleOp> module; // tx.params (file = path as openable from here), tx.caches, @forward
   ModelInfo info;
-  std::map<std::string, int> raised; // of an ONNX graph: ops that were found in pieces, and how many of each
+  std::map<std::string, int> raised; // of an ONNX graph: how many of each op were found in it; "generic" are the rest
 };
 
 // Reads config.json, generation_config.json and the headers of the safetensors files of a Hugging Face directory.
@@ -28,6 +28,9 @@ struct OnnxOptions {
   std::map<std::string, int64_t> dims;        // run-time dimensions that are fixed
   std::map<std::string, int64_t> maxDims;     // the most that others may be; kDefaultMaxBatch or kDefaultMaxDim for the rest
   std::map<std::string, std::string> values;  // inputs that are fixed: name -> TensorProto, serialized
+  // Products that the file computes with codes of whole tensors become ours, whose codes are finer: faster, and closer to
+  // what was quantized than to the file.
+  bool requantize = false;
 };
 inline constexpr int64_t kDefaultMaxBatch = 1, kDefaultMaxDim = 512; // of names with "batch", of others
 

@@ -395,7 +395,7 @@ LogicalResult Entry::formFull(tx::AttentionOp op) {
   kern::FullAttentionAttr spec = kern::FullAttentionAttr::get(
       builder.getContext(), op.getHeads(), op.getKvHeads(), op.getHeadDim(), op.getScaleAttr(),
       builder.getDenseI64ArrayAttr(strides), builder.getDenseI64ArrayAttr(columns), !!op.getMask(),
-      op.getRelative().has_value(), maxTokens, tokens);
+      op.getRelative().has_value(), maxTokens, tokens, /*added=*/false, /*sequences=*/false);
   dispatch(op, spec, bindings, op.getKvHeads(), tokens);
   return success();
 }
@@ -509,9 +509,12 @@ void Entry::dispatch(Operation *from, kern::SpecInterface spec, ValueRange bindi
     for (auto [index, binding] : llvm::enumerate(spec.getBindings()))
       if (StringRef(binding.name) == "out")
         tapBinding = builder.getI64IntegerAttr(index);
-  sched::DispatchOp::create(builder, from->getLoc(), shared.symbols.kernel(spec), bindings,
-                            builder.getI64IntegerAttr(units), builder.getI64IntegerAttr(tokensPerUnit),
-                            /*barrier=*/UnitAttr(), tap, tapBinding, /*parts=*/DenseI64ArrayAttr());
+  sched::DispatchOp made = sched::DispatchOp::create(builder, from->getLoc(), shared.symbols.kernel(spec), bindings,
+                                                     units, tokensPerUnit);
+  if (tap)
+    made.setTapAttr(tap);
+  if (tapBinding)
+    made.setTapBindingAttr(tapBinding);
 }
 
 struct FormDispatches : sinter::impl::FormDispatchesBase<FormDispatches> {

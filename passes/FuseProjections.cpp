@@ -23,7 +23,11 @@ StringAttr formatOf(tx::LinearOp linear) {
   return SymbolTable::lookupNearestSymbolFrom<tx::ParamOp>(linear, name).getFormatAttr();
 }
 
+// In a program, slices of the product have no place of their own: only attention reads a part of wider rows.
 bool canJoin(tx::LinearOp linear) {
+  if (linear->getParentOfType<func::FuncOp>()->hasAttr("tx.dim_names") &&
+      !llvm::all_of(linear->getUsers(), llvm::IsaPred<tx::AttentionOp>))
+    return false;
   return !linear.getNorm() && !linear.getGlu() && !linear.getAct() && !linear.getResidual() && !linear->hasAttr("tap");
 }
 

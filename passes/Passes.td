@@ -12,7 +12,8 @@ def Quantize : Pass<"sinter-quantize", "::mlir::ModuleOp"> {
   let summary = "choose the format that each matrix will be stored in";
   let description = [{
     Matrices get `format`, or what the recipe of that name says of their part; those that tokens are embedded with or that
-    logits come from get `embed-format`. Vectors stay as they are.
+    logits come from get `embed-format`. Vectors stay as they are, and so
+    does what a program reads as it is. The format `stored` is for programs: f32, and 8 bits for what comes in codes of 8 bits.
 
     ```mlir
     tx.param @q "m" at 0 : tensor<64x64xbf16>
@@ -221,6 +222,22 @@ def LowerGeneric : Pass<"sinter-lower-generic", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
+def LowerRows : Pass<"sinter-lower-rows", "::mlir::ModuleOp"> {
+  let summary = "make loops of the elementwise ops on rows that are left in a program";
+  let description = [{
+    ```mlir
+    %y = tx.activate relu %x : tensor<?x64xf32>
+    // becomes
+    %y = tx.loops(%x) sizes(%n) : (tensor<?x64xf32>) -> tensor<?x64xf32> {
+    ^bb0(%in: memref<?x64xf32>, %out: memref<?x64xf32>):
+      scf.parallel (%i, %j) = (%c0, %c0) to (%n, %c64) step (%c1, %c1) { load, maximumf, store }
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
 }
 
 def FormGeneric : Pass<"sinter-form-generic", "::mlir::ModuleOp"> {

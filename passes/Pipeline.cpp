@@ -50,10 +50,19 @@ void buildPipeline(OpPassManager &passes, const PipelineOptions &options) {
     passes.addPass(createAddYardsticks());
 }
 
-void buildExecPipeline(OpPassManager &passes) {
+void buildExecPipeline(OpPassManager &passes, const std::string &format) {
   // Sizes that were written more than once become one, and what nothing reads goes away.
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
+  // What is of a transformer, as above.
+  passes.addPass(createQuantize({format, ""}));
+  passes.addPass(createFuseGlu());
+  passes.addPass(createFuseProjections());
+  passes.addPass(createFuseNorm());
+  passes.addPass(createFuseActivation());
+  passes.addPass(createFuseResidual());
+  // And what is not.
+  passes.addPass(createLowerRows());
   passes.addPass(createFuseGeneric());
   passes.addPass(createLowerGeneric());
   passes.addPass(createCanonicalizerPass());
@@ -84,7 +93,8 @@ void registerPasses() {
         buildPipeline(passes,
                       {flags.format, flags.embedFormat, flags.cacheElement, flags.context, flags.prefillTokens, flags.cpu, flags.gpu});
       });
-  PassPipelineRegistration<>("sinter-exec-pipeline", "tx with @exec to planned sched", buildExecPipeline);
+  PassPipelineRegistration<>("sinter-exec-pipeline", "tx with @exec to planned sched",
+                             [](OpPassManager &passes) { buildExecPipeline(passes); });
 }
 
 } // namespace sinter

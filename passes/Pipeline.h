@@ -21,7 +21,7 @@ struct PipelineOptions {
 // --sinter-pipeline.
 void buildPipeline(mlir::OpPassManager &passes, const PipelineOptions &options);
 // The same for a program with named inputs and outputs, @exec.
-void buildExecPipeline(mlir::OpPassManager &passes);
+void buildExecPipeline(mlir::OpPassManager &passes, const std::string &format = "stored");
 void registerPasses(); // every pass and the pipeline, by name
 
 } // namespace sinter

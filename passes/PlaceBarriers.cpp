@@ -34,7 +34,7 @@ struct Touch {
   Value buffer;
   StringRef binding;
   kern::Domain domain = kern::Domain::tokens;
-  int64_t units = 0, tokensPerUnit = 0;
+  int64_t units = 0, tokensPerUnit = 0, rows = 0;
 
   bool overlaps(const Touch &other) const { return cache == other.cache && begin < other.end && other.begin < end; }
 
@@ -42,7 +42,7 @@ struct Touch {
   // tiles; which columns belong to a kv head depends on what the binding is (queries, keys and values, or the output).
   bool cutLike(const Touch &other) const {
     return own && other.own && buffer == other.buffer && domain == other.domain && units == other.units &&
-           tokensPerUnit == other.tokensPerUnit && (domain != kern::Domain::kvHeads || binding == other.binding);
+           tokensPerUnit == other.tokensPerUnit && rows == other.rows && (domain != kern::Domain::kvHeads || binding == other.binding);
   }
 
   bool conflicts(const Touch &other) const { return (writes || other.writes) && overlaps(other) && !cutLike(other); }
@@ -84,6 +84,7 @@ struct PlaceBarriers : sinter::impl::PlaceBarriersBase<PlaceBarriers> {
       touch.domain = spec.getDomain();
       touch.units = dispatch.getUnits();
       touch.tokensPerUnit = dispatch.getTokensPerUnit();
+      touch.rows = static_cast<int64_t>(dispatch.getRows());
 
       std::optional<int64_t> offset;
       if (sched::AllocOp alloc = buffer.getDefiningOp<sched::AllocOp>()) {

@@ -22,6 +22,9 @@ using namespace sinter;
 
 namespace {
 
+// Of 8-bit codes that come with scales of their own: as close to them as 8 bits get, and the fastest.
+constexpr StringLiteral kOfCodes = "q8-64";
+
 // What a matrix is used for, by the name of its param. Of several uses the last decides: a tied head is an embedding.
 class Roles {
 public:
@@ -69,7 +72,8 @@ struct Quantize : sinter::impl::QuantizeBase<Quantize> {
   using QuantizeBase::QuantizeBase;
 
   void runOnOperation() override {
-    std::optional<Recipe> recipe = findRecipe(format);
+    const bool asStored = format == "stored";
+    std::optional<Recipe> recipe = findRecipe(asStored ? StringRef("f32") : StringRef(format));
     if (!recipe) {
       getOperation().emitError("unknown weight format '") << format << "', expected one of " << recipeNames();
       return signalPassFailure();
@@ -81,10 +85,13 @@ struct Quantize : sinter::impl::QuantizeBase<Quantize> {
       return signalPassFailure();
     }
     Roles roles(getOperation(), *recipe);
+    llvm::DenseSet<StringAttr> raw;
+    getOperation().walk([&](tx::ValueOp value) { raw.insert(value.getParamAttr().getAttr()); });
     for (tx::ParamOp param : getOperation().getOps<tx::ParamOp>())
-      if (param.getTensorType().getRank() == 2) {
+      if (param.getTensorType().getRank() == 2 && !raw.contains(param.getSymNameAttr())) {
         StringRef chosen = roles.formatOf(param.getSymNameAttr());
-        param.setFormat(chosen.empty() ? recipe->body : chosen);
+        const bool codes = param.getStored() && param.getStored()->getScales();
+        param.setFormat(asStored && codes ? StringRef(kOfCodes) : chosen.empty() ? recipe->body : chosen);
       }
   }
 };

@@ -69,7 +69,7 @@ static std::string kernelName(kern::SpecInterface spec) {
           })
           .Case([&](kern::FullAttentionAttr full) {
             return "full_attention_" + std::to_string(full.getHeads()) + "_" + std::to_string(full.getKvHeads()) + "x" +
-                   std::to_string(full.getHeadDim()) + flag(full.getMask(), "_mask") +
+                   std::to_string(full.getHeadDim()) + flag(full.getMask(), full.getAdded() ? "_added" : "_mask") + flag(full.getSequences(), "_sequences") +
                    flag(full.getRelative(), "_relative");
           })
           .Case([&](kern::RelativeBiasAttr bias) { return "relative_bias_" + std::to_string(bias.getHeads()); })

@@ -93,7 +93,8 @@ struct SplitMatrices : sinter::impl::SplitMatricesBase<SplitMatrices> {
                               builder.getI64IntegerAttr(units), dispatch.getTokensPerUnitAttr(), /*barrier=*/UnitAttr(),
                               last ? dispatch.getTapAttr() : StringAttr(),
                               last ? dispatch.getTapBindingAttr() : IntegerAttr(),
-                              builder.getDenseI64ArrayAttr(parts.get()));
+                              builder.getDenseI64ArrayAttr(parts.get()), dispatch.getRowsAttr(),
+                              dispatch.getSequenceAttr());
   }
 
   LogicalResult split(sched::DispatchOp dispatch, kern::LinearAttr spec, ScheduleSymbols &symbols) {

@@ -13,9 +13,10 @@ extern "C" {
 
 /* Scalars known only at run time, the same for all threads and all dispatches of a step. */
 typedef struct sinter_kernel_scalars {
-  uint64_t tokens;   /* tokens in this step, 1 .. the entry's max_tokens */
+  uint64_t tokens;   /* tokens in this step, 1 .. the entry's max_tokens; of `exec`, rows of this dispatch */
   uint64_t position; /* position of the step's first token in the sequence */
   uint64_t row;      /* `head` only: row of the hidden buffer to read */
+  uint64_t sequence; /* `exec` only: rows of each text, where the rows of a dispatch are several texts */
   uint64_t dims[SINTER_MOST_DIMS]; /* `exec` and `sizes` only: the model's run-time dimensions */
 } sinter_kernel_scalars;
 

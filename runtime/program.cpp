@@ -193,9 +193,10 @@ sinter_status sinter_execute(sinter_session *session) {
     return status;
   const package::Program &program = *session->model->manifest->program();
   if (session->model->sizes) {
-    if (sinter_status status = runSteps(session, {{{&session->sizes, scalars}, {}}, 1, {}, session->profiler}))
+    if (sinter_status status = runSteps(session, {{{&session->sizes, scalars, nullptr}, {}}, 1, {}, session->profiler}))
       return status;
-    const int64_t *sizes = reinterpret_cast<const int64_t *>(session->arena + program.sizes()->offset());
+    const int64_t *sizes =
+        program.sizes() ? reinterpret_cast<const int64_t *>(session->arena + program.sizes()->offset()) : nullptr;
     for (uint32_t i = 0; i < count(program.checks()); ++i) {
       const package::Check &check = *program.checks()->Get(i);
       if (sizes[check.left()] != sizes[check.right()])
@@ -204,7 +205,9 @@ sinter_status sinter_execute(sinter_session *session) {
                     uint64_t(sizes[check.left()]), uint64_t(sizes[check.right()]));
     }
   }
-  if (sinter_status status = runSteps(session, {{{&session->exec, scalars}, {}}, 1, {}, session->profiler}))
+  const int64_t *counts =
+      program.rows() ? reinterpret_cast<const int64_t *>(session->arena + program.rows()->offset()) : nullptr;
+  if (sinter_status status = runSteps(session, {{{&session->exec, scalars, counts}, {}}, 1, {}, session->profiler}))
     return status;
   session->executed = true;
   return SINTER_OK;

@@ -28,6 +28,12 @@ public:
       if (!model->sizes)
         return damaged(model, error, "a program with sizes but no entry 'sizes'");
     }
+    if (program.rows()) {
+      if (sinter_status status = checkPlace("rows", *program.rows(), 0))
+        return status;
+      if (!model->sizes)
+        return damaged(model, error, "a program with rows but no entry 'sizes'");
+    }
     for (uint32_t i = 0; i < count(program.inputs()); ++i)
       if (sinter_status status = checkPort(*program.inputs()->Get(i), false))
         return status;

@@ -50,10 +50,14 @@ private:
   sinter_dispatch_event event = {};
 };
 
+// What Dispatch of package.fbs says of rows.
+uint64_t countOf(int64_t rows, const Step &step) { return uint64_t(rows < 0 ? step.counts[-1 - rows] : rows); }
+
 void walk(Member *member, const Step &step, const Observer &observer, const Profiler &profiler) {
   const uint64_t thread = member->index, threads = member->team->threads;
   const uint32_t dispatches = step.schedule->count; // after the last meeting the schedule may be gone
   Stopwatch watch(profiler, member, step);
+  sinter_kernel_scalars scalars = step.scalars;
   for (uint32_t i = 0; i < dispatches; ++i) {
     const Dispatch &dispatch = step.schedule->dispatches[i];
     watch.arrive();
@@ -64,11 +68,16 @@ void walk(Member *member, const Step &step, const Observer &observer, const Prof
     }
     watch.begin();
     uint64_t units = dispatch.units;
+    if (dispatch.rows) {
+      scalars.tokens = countOf(dispatch.rows, step);
+      scalars.sequence = countOf(dispatch.sequence, step);
+      units = scalars.tokens ? units : 0; // kernels expect some
+    }
     if (dispatch.tokensPerUnit)
-      units *= (step.scalars.tokens + dispatch.tokensPerUnit - 1) / dispatch.tokensPerUnit;
+      units *= (scalars.tokens + dispatch.tokensPerUnit - 1) / dispatch.tokensPerUnit;
     uint64_t begin = units * thread / threads, end = units * (thread + 1) / threads;
     if (begin < end) {
-      sinter_kernel_args arguments = {dispatch.bindings, &step.scalars};
+      sinter_kernel_args arguments = {dispatch.bindings, &scalars};
       dispatch.kernel(&arguments, uint32_t(begin), uint32_t(end), member->scratch);
     }
     watch.end(i);

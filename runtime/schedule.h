@@ -15,6 +15,7 @@ struct Dispatch {
   bool barrier;                  // all threads meet before it
   const char *tap;               // null: nobody looks at its result
   const float *tapRows;          // f32 [tokens][stride]
+  int64_t rows, sequence;        // as Dispatch of package.fbs
 };
 
 struct Schedule {
@@ -40,6 +41,7 @@ struct Profiler {
 struct Step {
   const Schedule *schedule;
   sinter_kernel_scalars scalars;
+  const int64_t *counts; // of a program: Program.rows
 };
 
 // Steps that follow one another without the calling thread in between.

@@ -185,6 +185,13 @@ private:
     if (count(dispatch.bindings()) > kMostBindings)
       return damaged(model, error, "entry '%.40s', dispatch %u: %u bindings, at most %u are allowed", name, index,
                      count(dispatch.bindings()), kMostBindings);
+    for (int64_t rows : {dispatch.rows(), dispatch.sequence()}) {
+      const package::Binding *place = manifest.program() ? manifest.program()->rows() : nullptr;
+      const uint64_t counts = place ? place->size() / sizeof(int64_t) : 0;
+      if (rows < 0 ? uint64_t(-1 - rows) >= counts
+                   : rows && (!manifest.program() || rows > UINT32_MAX || unitsFor(*dispatch.grid(), uint32_t(rows)) > UINT32_MAX))
+        return damaged(model, error, "entry '%.40s', dispatch %u: %" PRId64 " rows", name, index, rows);
+    }
     for (uint32_t i = 0; i < count(dispatch.bindings()); ++i)
       if (sinter_status status = checkBinding(entry, index, i, *dispatch.bindings()->Get(i)))
         return status;

@@ -100,6 +100,8 @@ private:
       to.units = from.grid()->units();
       to.tokensPerUnit = from.grid()->tokens_per_unit();
       to.barrier = from.barrier();
+      to.rows = from.rows();
+      to.sequence = from.sequence();
       if (from.tap()) {
         to.tap = from.tap()->c_str();
         to.tapRows = static_cast<const float *>(to.bindings[from.tap_binding()]);

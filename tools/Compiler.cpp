@@ -78,6 +78,7 @@ static llvm::Error importOnnxModel(Compilation &c) {
   OnnxOptions options;
   options.dims = c.options.dims;
   options.maxDims = c.options.maxDims;
+  options.requantize = !c.options.format.empty();
   for (const auto &[name, path] : c.options.inputValues) {
     std::string problem;
     if (!tensorFromNpy(path, options.values[name], problem))
@@ -137,7 +138,7 @@ static llvm::Error importModel(Compilation &c) {
 static llvm::Error runPipeline(Compilation &c) {
   mlir::PassManager passes(&c.context);
   if (isOnnx(c.options.model))
-    buildExecPipeline(passes);
+    buildExecPipeline(passes, c.options.format.empty() ? "stored" : c.options.format);
   else
     buildPipeline(passes, c.pipeline);
   std::string problem;

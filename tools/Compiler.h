@@ -74,7 +74,7 @@ struct CompileReport {
   std::vector<std::pair<std::string, uint64_t>> targets; // name, bytes of code
   std::vector<EntrySize> entries;
   uint64_t kernels = 0;
-  std::map<std::string, int> raised; // of an ONNX graph: ops that were found in pieces
+  std::map<std::string, int> raised; // of an ONNX graph: how many of each op were found in it; "generic" are the rest
   std::vector<std::pair<std::string, double>> stages; // name, seconds
   uint64_t peakCompilerBytes = 0;                     // largest resident size so far
   uint64_t peakRuntimeBytes = 0;                      // one session on `threads` threads; 0: no code for this machine

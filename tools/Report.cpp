@@ -119,7 +119,7 @@ static void printStats(const CompileReport &report) {
                 static_cast<unsigned long long>(entry.dispatches), static_cast<unsigned long long>(entry.barriers),
                 report.layers ? static_cast<double>(entry.barriers) / static_cast<double>(report.layers) : 0);
   if (!report.raised.empty())
-    std::printf("\nfound in pieces, and made one op\n");
+    std::printf("\nfound in the graph\n");
   for (const auto &[name, count] : report.raised)
     std::printf("  %-22s %15d\n", name.c_str(), count);
   std::printf("\nseconds\n");

@@ -107,7 +107,7 @@ static void readDims(const std::string &option, const std::vector<std::string> &
 // What only one kind of model has a meaning for.
 static void checkModel(const CLI::App &app, const std::string &model) {
   const bool onnx = model.size() > 5 && model.compare(model.size() - 5, 5, ".onnx") == 0;
-  for (const char *name : {"--quantize", "--embed-quantize", "--context", "--prefill-tokens", "--kv", "--verify"})
+  for (const char *name : {"--embed-quantize", "--context", "--prefill-tokens", "--kv", "--verify"})
     if (onnx && app.count(name))
       throw Failure(std::string(name) + " is for model directories; an .onnx file is compiled as it is");
   if (onnx && app.get_option("--output-kind")->as<std::string>() == "exe")

@@ -55,6 +55,8 @@ public:
 
 private:
   void bind();
+  // Queries [first, last) of a kv head's group see keys [from, to).
+  void emitSpan(Value kvHead, Value begin, Value end, Value from, Value to);
   // The queries of tokens [first, first + queries) of a head, as columns.
   void loadQueries(Value head, Value first);
   void emitBlock(Value kvHead, Value head, Value first, Value key, Value end);
@@ -105,7 +107,7 @@ void FullAttention::bind() {
   keys = b.bindingRows(binding++, strides[1], f32);
   values = b.bindingRows(binding++, strides[2], f32);
   if (spec.getMask())
-    mask = b.binding(binding++, b.getI32Type());
+    mask = b.binding(binding++, spec.getAdded() ? f32 : Type(b.getI32Type()));
   if (spec.getRelative())
     bias = b.bindingRows(binding++, rowStride(2 * spec.getMaxTokens() + 32), f32);
   out = b.bindingRows(binding++, rowStride(spec.getHeads() * headDim), f32);
@@ -152,8 +154,12 @@ Values FullAttention::emitScores(Value kvHead, Value head, Value first, Value fr
   });
   Values largest(maxima);
   for (int64_t k = 0; k < count; ++k) {
-    Value place = b.add(key, k), seen;
-    if (mask) {
+    Value place = b.add(key, k), seen, added;
+    if (mask && spec.getAdded()) {
+      // Half of the lowest number, so that a score with it is still one: then its weight is 0, as that of -infinity.
+      Value lowest = b.f32(kMasked / 2), raw = b.mulf(b.loadScalar(mask, {place}), b.f32(kLog2E));
+      added = b.broadcast(arith::MaximumFOp::create(b, raw, lowest), lanes);
+    } else if (mask) {
       Value zero = b.i32(0);
       seen = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, b.loadScalar(mask, {place}), zero);
     }
@@ -164,7 +170,9 @@ Values FullAttention::emitScores(Value kvHead, Value head, Value first, Value fr
         Value distance = b.sub(b.add(b.add(first, v * lanes), b.index(spec.getMaxTokens())), place);
         score = b.addf(score, b.load(bias, {head, distance}, lanes));
       }
-      if (mask)
+      if (added)
+        score = b.addf(score, added);
+      if (seen)
         score = arith::SelectOp::create(b, seen, score, b.splat(lanes, kMasked));
       b.store(score, scores, {b.sub(place, from), at(v)});
       largest[v] = b.maxf(score, largest[v]);
@@ -249,6 +257,19 @@ void FullAttention::storeOutputs(Value head, Value first, Value last) {
   });
 }
 
+void FullAttention::emitSpan(Value kvHead, Value begin, Value end, Value from, Value to) {
+  b.loop(b.index(0), b.index(group), 1, [&](Value member) {
+    Value head = b.add(b.mul(kvHead, group), member);
+    b.loop(begin, end, queries, [&](Value first) {
+      loadQueries(head, first);
+      b.loop(from, to, kBlockKeys, [&](Value key) {
+        emitBlock(kvHead, head, first, key, b.min(b.add(key, kBlockKeys), to));
+      });
+      storeOutputs(head, first, b.min(b.add(first, queries), end));
+    });
+  });
+}
+
 void FullAttention::emit() {
   bind();
   Value blocks = b.div(b.add(tokens, spec.getTokensPerUnit() - 1), spec.getTokensPerUnit());
@@ -256,15 +277,14 @@ void FullAttention::emit() {
     Value kvHead = arith::DivUIOp::create(b, unit, blocks);
     Value start = b.mul(arith::RemUIOp::create(b, unit, blocks), spec.getTokensPerUnit());
     Value stop = b.min(b.add(start, spec.getTokensPerUnit()), tokens);
-    b.loop(b.index(0), b.index(group), 1, [&](Value member) {
-      Value head = b.add(b.mul(kvHead, group), member);
-      b.loop(start, stop, queries, [&](Value first) {
-        loadQueries(head, first);
-        b.loop(b.index(0), tokens, kBlockKeys, [&](Value from) {
-          emitBlock(kvHead, head, first, from, b.min(b.add(from, kBlockKeys), tokens));
-        });
-        storeOutputs(head, first, b.min(b.add(first, queries), stop));
-      });
+    if (!spec.getSequences())
+      return emitSpan(kvHead, start, stop, b.index(0), tokens);
+    // A unit's tokens may be of several texts.
+    Value rows = b.scalar(Scalar::sequence), first = arith::DivUIOp::create(b, start, rows);
+    Value last = b.add(arith::DivUIOp::create(b, b.sub(stop, b.index(1)), rows), 1);
+    b.loop(first, last, 1, [&](Value text) {
+      Value from = arith::MulIOp::create(b, text, rows), to = b.add(from, rows);
+      emitSpan(kvHead, arith::MaxUIOp::create(b, start, from), b.min(stop, to), from, to);
     });
   });
 }

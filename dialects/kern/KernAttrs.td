@@ -140,13 +140,15 @@ def Kern_FullAttentionAttr : Kern_Spec<"FullAttention", "full_attention"> {
     Domain: kv_heads; a unit is one kv head for `tokens_per_unit` query tokens; units are numbered kv_head * blocks +
     block. Bindings: `query` f32[T], `keys` f32[T], `values` f32[T], rows whose strides and first columns are given by
     `strides` and `columns` (three each; the three may be one buffer); with `mask`, `mask` i32[T], 0 for keys that nobody
-    sees; with `relative`, `bias` of relative_bias for `max_tokens`; `out` f32[T][stride(heads * head_dim)].
+    sees, or with `added` f32[T], added to the scaled scores of each key; with `relative`, `bias` of relative_bias for `max_tokens`; `out` f32[T][stride(heads * head_dim)].
+    With `sequences` the rows are several texts of `sequence` (run-time scalar) rows each.
   }];
   let parameters = (ins
     "int64_t":$heads, "int64_t":$kv_heads, "int64_t":$head_dim, "::mlir::FloatAttr":$scale,
     "::mlir::DenseI64ArrayAttr":$strides, "::mlir::DenseI64ArrayAttr":$columns,
     DefaultValuedParameter<"bool", "false">:$mask, DefaultValuedParameter<"bool", "false">:$relative,
-    "int64_t":$max_tokens, "int64_t":$tokens_per_unit);
+    "int64_t":$max_tokens, "int64_t":$tokens_per_unit, DefaultValuedParameter<"bool", "false">:$added,
+    DefaultValuedParameter<"bool", "false">:$sequences);
 }
 
 def Kern_RelativeBiasAttr : Kern_Spec<"RelativeBias", "relative_bias"> {

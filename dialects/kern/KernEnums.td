@@ -4,7 +4,8 @@
 include "mlir/IR/EnumAttr.td"
 
 def Kern_Scalar : I32EnumAttr<"Scalar", "a run-time scalar", [
-    I32EnumAttrCase<"tokens", 0>, I32EnumAttrCase<"position", 1>, I32EnumAttrCase<"row", 2>]> {
+    I32EnumAttrCase<"tokens", 0>, I32EnumAttrCase<"position", 1>, I32EnumAttrCase<"row", 2>,
+    I32EnumAttrCase<"sequence", 3>]> {
   let cppNamespace = "::sinter::kern";
   let genSpecializedAttr = 0;
 }

@@ -11,6 +11,7 @@ def Sched_Role : I32EnumAttr<"Role", "what the runtime uses a buffer for", [
     I32EnumAttrCase<"greedy", 4>,  // i32[1]: place of the largest logit, where entries for GPUs leave it
     I32EnumAttrCase<"port", 5>,    // an input or output of @exec
     I32EnumAttrCase<"sizes", 6>,   // i64[n]: sizes of outputs, and what must be equal
+    I32EnumAttrCase<"rows", 7>,    // i64[n]: rows of dispatches that depend on run-time dimensions
   ]> {
   let cppNamespace = "::sinter::sched";
   let genSpecializedAttr = 0;

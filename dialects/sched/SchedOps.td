@@ -138,6 +138,9 @@ def Sched_DispatchOp : Sched_Op<"dispatch", [DeclareOpInterfaceMethods<SymbolUse
     binding `tap_binding` holds after it. `parts`, an offset and a size in bytes for each binding, narrow what is bound; a size of
     0 is the rest.
 
+    In a program, the tokens of a dispatch are its own: `rows`, and `sequence` where they are several texts of as many rows.
+    A number below 0 stands for an element of the `rows` buffer, -1 - n for element n.
+
     Constraints: (C1) the symbol is a sched.kernel; (C2) there are as many operands as its spec has bindings; (C3) `parts` has
     two numbers, not negative, for each.
 
@@ -146,10 +149,18 @@ def Sched_DispatchOp : Sched_Op<"dispatch", [DeclareOpInterfaceMethods<SymbolUse
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyMemRef>:$bindings, I64Attr:$units,
                        DefaultValuedAttr<I64Attr, "0">:$tokens_per_unit, UnitAttr:$barrier,
                        OptionalAttr<StrAttr>:$tap, OptionalAttr<I64Attr>:$tap_binding,
-                       OptionalAttr<DenseI64ArrayAttr>:$parts);
+                       OptionalAttr<DenseI64ArrayAttr>:$parts,
+                       DefaultValuedAttr<I64Attr, "0">:$rows, DefaultValuedAttr<I64Attr, "0">:$sequence);
+  let builders = [OpBuilder<(ins "::mlir::FlatSymbolRefAttr":$kernel, "::mlir::ValueRange":$bindings, "int64_t":$units,
+                                 "int64_t":$tokens_per_unit), [{
+    build($_builder, $_state, kernel, bindings, $_builder.getI64IntegerAttr(units),
+          $_builder.getI64IntegerAttr(tokens_per_unit), ::mlir::UnitAttr(), ::mlir::StringAttr(), ::mlir::IntegerAttr(),
+          ::mlir::DenseI64ArrayAttr(), $_builder.getI64IntegerAttr(0), $_builder.getI64IntegerAttr(0));
+  }]>];
   let assemblyFormat = [{
     (`barrier` $barrier^)? $kernel `(` $bindings `)` `units` `(` $units `)` (`per` `(` $tokens_per_unit^ `)`)?
-    (`tap` $tap^ `of` $tap_binding)? (`parts` $parts^)? attr-dict `:` type($bindings)
+    (`rows` `(` $rows^ `)`)? (`sequence` `(` $sequence^ `)`)? (`tap` $tap^ `of` $tap_binding)? (`parts` $parts^)?
+    attr-dict `:` type($bindings)
   }];
 }
 

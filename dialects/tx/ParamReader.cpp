@@ -30,6 +30,7 @@ struct ParamReader::OpenFile {
   }
 };
 
+static constexpr int32_t kNoZero[] = {0};
 // Bytes read before they are converted.
 static constexpr uint64_t kPieceBytes = 128 << 10;
 
@@ -63,6 +64,16 @@ static void convertF16(const unsigned char *bytes, int64_t count, float *out) {
     bits |= uint32_t(half & 0x8000) << 16;
     memcpy(out + i, &bits, 4);
   }
+}
+
+static void convertI8(const unsigned char *bytes, int64_t count, float *out) {
+  for (int64_t i = 0; i < count; ++i)
+    out[i] = float(int8_t(bytes[i]));
+}
+
+static void convertU8(const unsigned char *bytes, int64_t count, float *out) {
+  for (int64_t i = 0; i < count; ++i)
+    out[i] = float(bytes[i]);
 }
 
 ParamReader::ParamReader() = default;
@@ -121,51 +132,72 @@ Error ParamReader::readBytes(ParamOp param, uint64_t begin, uint64_t count, uint
   return Error::success();
 }
 
+// What is read of a param piece by piece, as f32: for a transposed matrix, each line of the file has one element of every row.
 Error ParamReader::readRows(ParamOp param, int64_t begin, int64_t count, float *out) {
   mlir::RankedTensorType type = param.getTensorType();
-  int64_t rows = type.getRank() == 2 ? type.getDimSize(0) : 1;
-  int64_t columns = type.getShape().back();
+  const int64_t rows = type.getRank() == 2 ? type.getDimSize(0) : 1, columns = type.getShape().back();
   auto fail = [&](const Twine &what) { return paramError(param, what); };
   mlir::Type element = type.getElementType();
-  if (type.getRank() < 1 || type.getRank() > 2 || !(element.isF32() || element.isF16() || element.isBF16()) ||
-      param.getData())
-    return fail("is not a vector or matrix of f32, f16 or bf16 in a file");
+  StoredAttr stored = param.getStoredAttr();
+  const bool codes = stored && stored.getScales();
+  if (type.getRank() < 1 || type.getRank() > 2 || !(element.isF32() || element.isF16() || element.isBF16() || codes))
+    return fail("is not a vector or matrix of f32, f16, bf16 or codes with scales");
   if (begin < 0 || count < 0 || begin > rows || count > rows - begin)
     return fail("rows [" + Twine(begin) + ", " + Twine(begin + count) + ") are not among its " + Twine(rows));
   if (count == 0 || columns == 0)
     return Error::success();
 
-  Expected<OpenFile *> file = open(param.getFile());
-  if (!file)
-    return file.takeError();
-  // The whole tensor must lie in the file, in arithmetic that cannot wrap.
-  uint64_t width = type.getElementTypeBitWidth() / 8, size = (*file)->size;
-  int64_t offset = param.getOffset();
-  bool fits = offset >= 0 && uint64_t(offset) <= size && uint64_t(columns) <= (size - offset) / width &&
-              uint64_t(rows) <= (size - offset) / width / columns;
-  if (!fits)
-    return fail("needs " + Twine(rows) + " x " + Twine(columns) + " elements of " + Twine(width) + " bytes at " +
-                Twine(offset) + ", the file has " + Twine(size) + " bytes");
+  const uint64_t width = type.getElementTypeBitWidth() / 8;
+  if (!param.getData()) {
+    Expected<OpenFile *> file = open(param.getFile());
+    if (!file)
+      return file.takeError();
+    // The whole tensor must lie in the file, in arithmetic that cannot wrap.
+    const uint64_t size = (*file)->size;
+    const int64_t offset = param.getOffset();
+    bool fits = offset >= 0 && uint64_t(offset) <= size && uint64_t(columns) <= (size - offset) / width &&
+                uint64_t(rows) <= (size - offset) / width / columns;
+    if (!fits)
+      return fail("needs " + Twine(rows) + " x " + Twine(columns) + " elements of " + Twine(width) + " bytes at " +
+                  Twine(offset) + ", the file has " + Twine(size) + " bytes");
+  }
 
-  auto convert = element.isF32() ? convertF32 : element.isF16() ? convertF16 : convertBF16;
+  auto convert = codes              ? stored.getIsUnsigned() ? convertU8 : convertI8
+                 : element.isF32()  ? convertF32
+                 : element.isF16()  ? convertF16
+                                    : convertBF16;
   thread_local std::vector<unsigned char> piece(kPieceBytes);
-  uint64_t from = offset + begin * columns * width;
-  const uint64_t end = from + count * columns * width;
-  while (from < end) {
-    const uint64_t bytes = std::min(kPieceBytes, end - from);
-    for (uint64_t done = 0; done < bytes;) {
-      ssize_t got = pread((*file)->descriptor, piece.data() + done, bytes - done, off_t(from + done));
-      if (got < 0 && errno == EINTR)
-        continue;
-      if (got < 0)
-        return readError(param.getFile(), errno);
-      if (got == 0)
-        return fail("the file became shorter while it was read");
-      done += got;
+  auto read = [&](uint64_t from, uint64_t elements, float *to) -> Error {
+    for (uint64_t at = from * width, end = (from + elements) * width; at < end;) {
+      const uint64_t bytes = std::min(kPieceBytes, end - at);
+      if (Error error = readBytes(param, at, bytes, piece.data()))
+        return error;
+      convert(piece.data(), bytes / width, to);
+      to += bytes / width;
+      at += bytes;
     }
-    convert(piece.data(), bytes / width, out);
-    out += bytes / width;
-    from += bytes;
+    return Error::success();
+  };
+  if (stored && stored.getTransposed()) {
+    std::vector<float> line(count);
+    for (int64_t column = 0; column < columns; ++column) {
+      if (Error error = read(column * rows + begin, count, line.data()))
+        return error;
+      for (int64_t row = 0; row < count; ++row)
+        out[row * columns + column] = line[row];
+    }
+  } else if (Error error = read(begin * columns, count * columns, out)) {
+    return error;
+  }
+  if (!codes)
+    return Error::success();
+  ArrayRef<float> scales = stored.getScales().asArrayRef();
+  ArrayRef<int32_t> zeros = stored.getZeros() ? stored.getZeros().asArrayRef() : ArrayRef<int32_t>(kNoZero);
+  for (int64_t row = 0; row < count; ++row) {
+    const float scale = scales[scales.size() == 1 ? 0 : begin + row];
+    const float zero = float(zeros[zeros.size() == 1 ? 0 : begin + row]);
+    for (int64_t column = 0; column < columns; ++column)
+      out[row * columns + column] = (out[row * columns + column] - zero) * scale;
   }
   return Error::success();
 }

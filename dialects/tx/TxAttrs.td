@@ -50,6 +50,22 @@ def Tx_ExactFloats : AttrOrTypeParameter<"::mlir::DenseF32ArrayAttr", "floats, p
   }];
 }
 
+def Tx_StoredAttr : Tx_Attr<"Stored", "stored"> {
+  let summary = "how a matrix lies in its file where that is not row by row in floats";
+  let description = [{
+    `transposed`: the file holds `[columns, rows]`. Integers of 8 bits stand for `(code - zero) * scale`, where `scales` has one
+    number or one for each row, and so has `zeros`, which may be left out.
+
+    Example: `#tx.stored<transposed = true, is_unsigned = true, scales = [0.5], zeros = [128]>`
+  }];
+  let parameters = (ins
+    DefaultValuedParameter<"bool", "false">:$transposed,
+    DefaultValuedParameter<"bool", "false">:$is_unsigned,
+    OptionalParameter<"::mlir::DenseF32ArrayAttr">:$scales,
+    OptionalParameter<"::mlir::DenseI32ArrayAttr">:$zeros);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 def Tx_RopeAttr : Tx_Attr<"Rope", "rope"> {
   let summary = "rotary position embedding as data";
   let description = [{

@@ -44,6 +44,15 @@ LogicalResult ParamOp::verify() {
   const int64_t bytes = type.getNumElements() * (type.getElementTypeBitWidth() / 8);
   if (getData() && static_cast<int64_t>(getData()->size()) != bytes)
     return emitOpError("(C3) has ") << getData()->size() << " bytes of data, " << type << " takes " << bytes;
+  StoredAttr stored = getStoredAttr();
+  if (!stored)
+    return success();
+  const bool codes = type.getElementType().isInteger(8);
+  if (type.getRank() != 2 || codes != !!stored.getScales() || (stored.getZeros() && !codes))
+    return emitOpError("(C4) is ") << type << " with" << (stored.getScales() ? "" : "out") << " scales";
+  auto fits = [&](int64_t count) { return count == 1 || count == type.getDimSize(0); };
+  if ((stored.getScales() && !fits(stored.getScales().size())) || (stored.getZeros() && !fits(stored.getZeros().size())))
+    return emitOpError("(C5) has scales or zeros that are neither one nor one for each of ") << type.getDimSize(0) << " rows";
   return success();
 }
 
@@ -169,8 +178,9 @@ LogicalResult AttentionOp::verify() {
                                           << "; keys have " << columns(getKeys()) << ", expected " << kvHeads * headDim;
   if (!getPosition() && getWindow())
     return emitOpError("(C3) has a window of ") << getWindow() << " but no position";
-  if (getPosition() && (getMask() || getRelative()))
-    return emitOpError("(C4) has a position and ") << (getMask() ? "a mask" : "a relative bias");
+  if (getPosition() && (getMask() || getRelative() || getSequence()))
+    return emitOpError("(C4) has a position and ")
+           << (getMask() ? "a mask" : getRelative() ? "a relative bias" : "sequences");
   return success();
 }
 

@@ -12,6 +12,7 @@ class Tx_Op<string opMnemonic, list<Trait> traits = []> : Op<Tx_Dialect, opMnemo
 // Activations: [tokens, columns] f32.
 def Tx_Rows : RankedTensorOf<[F32], [HasAnyRankOfPred<[2]>], "rows of f32, one per token">;
 def Tx_Ids : RankedTensorOf<[I32], [HasAnyRankOfPred<[1]>], "token ids">;
+def Tx_Mask : RankedTensorOf<[I32, F32], [HasAnyRankOfPred<[1]>], "a number for each token">;
 def Tx_SymbolArray : TypedArrayAttrBase<FlatSymbolRefAttr, "symbols of params">;
 
 //===-- Module level ---------------------------------------------------------------------------------------------===//
@@ -21,16 +22,26 @@ def Tx_ParamOp : Tx_Op<"param", [Symbol]> {
   let description = [{
     Bytes `[offset, offset + size)` of `file` hold a row-major tensor of this type. A matrix is `[rows, columns]` =
     `[outputs, inputs]`. `as` is the format it will be stored in (dialects/Formats.h), chosen by `--sinter-quantize`. Small
-    constants that no file holds (of an ONNX graph) bring their bytes as `data`, and name no file.
+    constants that no file holds (of an ONNX graph) bring their bytes as `data`, and name no file. A matrix that is
+    transposed there, or quantized, has `stored`.
 
     Constraints: (C1) the type is a static tensor of whole bytes per element; (C2) `as` names a format; (C3) `data` has the
-    type's bytes.
+    type's bytes; (C4) what is `stored` is a matrix, with scales if and only if its elements are integers of 8 bits; (C5) there is
+    one scale, or one for each row; the same holds for zeros, if there are some.
 
     Example: `tx.param @layers.0.q "model.safetensors" at 262400 : tensor<128x128xbf16> as "q8"`
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$file, I64Attr:$offset, TypeAttrOf<AnyRankedTensor>:$type,
-                       OptionalAttr<StrAttr>:$format, OptionalAttr<DenseI8ArrayAttr>:$data);
-  let assemblyFormat = "$sym_name $file `at` $offset `:` $type (`as` $format^)? (`data` $data^)? attr-dict";
+                       OptionalAttr<StrAttr>:$format, OptionalAttr<DenseI8ArrayAttr>:$data,
+                       OptionalAttr<Tx_StoredAttr>:$stored);
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$sym_name, "::llvm::StringRef":$file, "int64_t":$offset,
+                                 "::mlir::Type":$type, "::mlir::StringAttr":$format, "::mlir::DenseI8ArrayAttr":$data), [{
+    build($_builder, $_state, $_builder.getStringAttr(sym_name), $_builder.getStringAttr(file),
+          $_builder.getI64IntegerAttr(offset), ::mlir::TypeAttr::get(type), format, data, StoredAttr());
+  }]>];
+  let assemblyFormat = [{
+    $sym_name $file `at` $offset `:` $type (`as` $format^)? (`stored` $stored^)? (`data` $data^)? attr-dict
+  }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::RankedTensorType getTensorType() { return ::llvm::cast<::mlir::RankedTensorType>(getType()); }
@@ -177,26 +188,27 @@ def Tx_AttentionOp : Tx_Op<"attention", [Pure, AttrSizedOperandSegments, AllType
   let description = [{
     `y[t, h] = sum_j softmax_j(scale * q[t, h] . k[j, h / (heads / kv_heads)]) v[j, ...]` (Vaswani et al. 2017; Ainslie et
     al. 2023). With a position, attention is causal: `j <= position + t` and, with `window` > 0, `j > position + t -
-    window`. Without one it is full, over all rows of keys; `mask` then leaves out those whose element is 0 (if it leaves
-    none, y is 0), and `relative` adds its bias to the scaled scores.
+    window`. Without one it is full, over all rows of keys; a `mask` of integers then leaves out those whose element is 0 (if it
+    leaves none, y is 0), one of floats is added to the scaled scores, as is the bias of `relative`. With `sequence`, the rows
+    are several texts of as many rows each, one after another, and tokens see those of their own text.
 
     Constraints: (C1) `kv_heads` divides `heads`; (C2) columns of the query are `heads * head_dim`, of keys and values
-    `kv_heads * head_dim`; (C3) full attention has no window; (C4) only full attention has a mask or a relative bias; (C5)
-    the table of the bias has a column for each head and two rows for each threshold, and two more.
+    `kv_heads * head_dim`; (C3) full attention has no window; (C4) only full attention has a mask, a relative bias or
+    sequences; (C5) the table of the bias has a column for each head and two rows for each threshold, and two more.
 
     Examples:
     `%y = tx.attention %q, %keys, %values at %pos heads(4) kv_heads(2) head_dim(32) scale(0.18) : ...`
     `%y = tx.attention %q, %k, %v heads(4) kv_heads(4) head_dim(32) scale(0.18) : ...`
   }];
-  let arguments = (ins Tx_Rows:$query, Tx_Rows:$keys, Tx_Rows:$values, Optional<Index>:$position, Optional<Tx_Ids>:$mask,
-                       OptionalAttr<Tx_RelativeBiasAttr>:$relative,
+  let arguments = (ins Tx_Rows:$query, Tx_Rows:$keys, Tx_Rows:$values, Optional<Index>:$position, Optional<Tx_Mask>:$mask,
+                       Optional<Index>:$sequence, OptionalAttr<Tx_RelativeBiasAttr>:$relative,
                        ConfinedAttr<I64Attr, [IntPositive]>:$heads, ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
                        ConfinedAttr<I64Attr, [IntPositive]>:$head_dim, F32Attr:$scale,
                        DefaultValuedAttr<ConfinedAttr<I64Attr, [IntNonNegative]>, "0">:$window);
   let results = (outs Tx_Rows:$result);
   let assemblyFormat = [{
-    $query `,` $keys `,` $values (`at` $position^)? (`mask` $mask^ `:` type($mask))? (`relative` $relative^)?
-    `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)` `head_dim` `(` $head_dim `)` `scale` `(` $scale `)` attr-dict `:` type($query) `,` type($keys)
+    $query `,` $keys `,` $values (`at` $position^)? (`mask` $mask^ `:` type($mask))? (`sequence` $sequence^)?
+    (`relative` $relative^)? `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)` `head_dim` `(` $head_dim `)` `scale` `(` $scale `)` attr-dict `:` type($query) `,` type($keys)
   }];
   let hasVerifier = 1;
 }

@@ -7,6 +7,7 @@
 
 #include "frontend/InputFile.h"
 #include "frontend/onnx/Raise.h"
+#include "frontend/onnx/RaiseRows.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -249,7 +250,20 @@ void Importer::runNode(const ::onnx::NodeProto &proto, const Attributes &outer) 
   } else {
     const Op *op = findOp(domain, proto.op_type(), versionOf(domain));
     Node node(*this, proto, versionOf(domain), inputs, outer);
-    results = op->handler(node);
+    if (std::optional<Tensors> raised = raiseRows(node))
+      results = *raised;
+    else
+      results = op->handler(node);
+    followView(node, results);
+    // Attributes of a function's caller are not looked up again: such a node is nobody's origin.
+    const bool plain = domain.empty() && llvm::none_of(proto.attribute(), [](const ::onnx::AttributeProto &attribute) {
+      return !attribute.ref_attr_name().empty();
+    });
+    origins.push_back({plain ? proto.op_type() : "", versionOf(domain), inputs, &proto});
+    for (size_t i = 0; i < results.size(); ++i) {
+      results[i].origin = &origins.back();
+      results[i].output = i;
+    }
   }
   where = here;
   for (int i = 0; i < proto.output_size(); ++i) {
@@ -401,7 +415,6 @@ ImportedModel Importer::run() {
   std::string name = file.path.substr(file.path.rfind('/') + 1);
   result.info.name = name.substr(0, name.rfind(".onnx"));
   result.info.family = "onnx";
-  result.info.parameters = parameters;
   return result;
 }
 
@@ -410,6 +423,37 @@ ImportedModel Importer::run() {
 //===-- The border -------------------------------------------------------------------------------------------------===//
 
 namespace sinter {
+
+// What the graph wrote on the way to what was recognized, and weights that are read by nothing, go.
+static void removeUnread(ModuleOp module) {
+  llvm::DenseSet<Attribute> read;
+  for (func::FuncOp function : module.getOps<func::FuncOp>())
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.front()))) {
+      if (isOpTriviallyDead(&op))
+        op.erase();
+      else
+        op.getAttrDictionary().walk([&](FlatSymbolRefAttr name) { read.insert(name); });
+    }
+  for (tx::ParamOp param : llvm::make_early_inc_range(module.getOps<tx::ParamOp>()))
+    if (!read.contains(FlatSymbolRefAttr::get(param.getSymNameAttr())))
+      param.erase();
+}
+
+// How many of each op of tx there are, by the names that people know them by; the rest is "generic".
+static std::map<std::string, int> countOps(ModuleOp module) {
+  std::map<std::string, int> counts;
+  module.walk([&](Operation *op) {
+    if (tx::NormOp norm = dyn_cast<tx::NormOp>(op))
+      ++counts[norm.getNorm().getKind() == tx::NormKind::rms ? "rms norm" : "layer norm"];
+    else if (tx::ActivateOp activate = dyn_cast<tx::ActivateOp>(op))
+      ++counts[tx::stringifyActivation(activate.getActivation()).str()];
+    else if (isa<tx::LinearOp, tx::AttentionOp, tx::GluOp>(op))
+      ++counts[op->getName().stripDialect().str()];
+    else if (isa<tx::LoopsOp, linalg::GenericOp>(op))
+      ++counts["generic"];
+  });
+  return counts;
+}
 
 llvm::Expected<ImportedModel> importOnnx(const std::string &path, const OnnxOptions &options, MLIRContext &context,
                                          std::string *needed) {
@@ -421,11 +465,14 @@ llvm::Expected<ImportedModel> importOnnx(const std::string &path, const OnnxOpti
     std::string error;
     if (!readModelFile(path, file, error))
       return llvm::createStringError(error);
-    std::map<std::string, int> raised = raiseOps(*file.proto.mutable_graph());
+    raiseOps(*file.proto.mutable_graph());
     ImportedModel model = Importer(file, options, context).run();
-    model.raised = raised;
     if (failed(verify(*model.module)))
       return llvm::createStringError(path + ": the imported program does not verify; please report this");
+    removeUnread(*model.module);
+    model.raised = countOps(*model.module);
+    for (tx::ParamOp param : model.module->getOps<tx::ParamOp>())
+      model.info.parameters += static_cast<uint64_t>(param.getTensorType().getNumElements());
     return model;
   } catch (const ImportError &error) {
     if (needed)

@@ -4,11 +4,13 @@
 
 #include "frontend/Frontend.h"
 #include "frontend/onnx/Code.h"
+#include "frontend/onnx/View.h"
 
 #include "dialects/tx/Tx.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/ArrayRef.h"
 
+#include <deque>
 #include <map>
 #include <set>
 
@@ -109,6 +111,17 @@ public:
   // Runs an op of the table on tensors, for ops that are made of others.
   Tensor call(const char *op, ArrayRef<Tensor> inputs, ArrayRef<std::pair<const char *, int64_t>> integers = {});
 
+  bool requantizes() const { return options.requantize; }
+
+  // -- Rows: tensors of f32 as tx has them, [elements / width, width]
+  bool isRows(const Tensor &tensor);
+  Value rowsOf(const Tensor &tensor);
+  Tensor fromRows(Value rows, const Shape &shape);
+  mlir::RankedTensorType rowsType(int64_t width);
+  // Params: a tensor as it is; a known matrix [inputs, outputs], or [outputs, inputs] without `transposed`, of floats or codes.
+  mlir::FlatSymbolRefAttr param(const Tensor &tensor);
+  mlir::FlatSymbolRefAttr matrix(const Tensor &tensor, bool transposed, ArrayRef<float> scales, ArrayRef<int32_t> zeros);
+
   // -- Sizes
   // The common shape of tensors that are broadcast to one another.
   Shape broadcast(ArrayRef<Shape> shapes);
@@ -138,8 +151,8 @@ private:
   Tensor lookup(const std::string &name);
   void define(const std::string &name, Tensor tensor);
   [[noreturn]] void notKnown(const Tensor &tensor, const char *what);
-  mlir::FlatSymbolRefAttr param(const Tensor &tensor);
   void finishOutputs();
+  std::string paramName(const Tensor &tensor);
   void buildSizes(const std::vector<std::vector<int64_t>> &outputDims);
 
   const ModelFile &file;
@@ -152,7 +165,8 @@ private:
   std::map<Dim, Value> emitted;
   std::map<std::string, const ::onnx::FunctionProto *> functions; // by domain:name
   std::set<std::string> paramNames;
-  uint64_t parameters = 0;
+  std::map<std::tuple<std::shared_ptr<Content>, bool, std::vector<float>>, std::string> matrices; // to their params
+  std::deque<Origin> origins;
   int functionDepth = 0;
   struct Check {
     Dim left, right;

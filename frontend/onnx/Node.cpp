@@ -5,6 +5,20 @@
 
 namespace sinter::onnx_import {
 
+int64_t Origin::integer(const char *name, int64_t otherwise) const {
+  for (const ::onnx::AttributeProto &attribute : proto->attribute())
+    if (attribute.name() == name)
+      return attribute.i();
+  return otherwise;
+}
+
+std::vector<int64_t> Origin::integers(const char *name) const {
+  for (const ::onnx::AttributeProto &attribute : proto->attribute())
+    if (attribute.name() == name)
+      return {attribute.ints().begin(), attribute.ints().end()};
+  return {};
+}
+
 Tensor &Node::in(size_t i) {
   if (!has(i))
     fail("input " + std::to_string(i) + " is missing");

@@ -43,6 +43,9 @@ struct Content {
   std::string symbol;         // of its tx.param, once it has one
 };
 
+struct Origin;
+struct View;
+
 struct Tensor {
   std::string name; // for messages
   ElemRef elem = nullptr;
@@ -51,6 +54,10 @@ struct Tensor {
   std::shared_ptr<Content> content;          // known before the model runs
   std::shared_ptr<std::vector<Dim>> integers; // known as sizes, of integer tensors
   std::shared_ptr<std::vector<Tensor>> list; // a sequence (or optional) instead of a tensor
+  const Origin *origin = nullptr;            // the node that made it, and as which of its outputs
+  size_t output = 0;
+  mlir::Value rows;                 // the same elements as [elements / width, width], where an op of tx made them
+  std::shared_ptr<const View> view; // where its elements lie in rows, if they were only moved
 
   bool exists() const { return elem || list; }
   int64_t rank() const { return static_cast<int64_t>(shape.size()); }
@@ -62,5 +69,19 @@ struct Tensor {
   }
 };
 using Tensors = std::vector<Tensor>;
+
+// A node as those see it that read what it made.
+struct Origin {
+  std::string op; // of ai.onnx; others have no name
+  int64_t version;
+  Tensors inputs;
+  const ::onnx::NodeProto *proto;
+
+  int64_t integer(const char *name, int64_t otherwise) const;
+  std::vector<int64_t> integers(const char *name) const;
+};
+
+// Columns that the kernels on rows work on at once: they take rows of a multiple of these.
+inline constexpr int64_t kRowLanes = 32;
 
 } // namespace sinter::onnx_import

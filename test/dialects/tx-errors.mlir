@@ -10,6 +10,16 @@ tx.param @w "m" at 0 : tensor<?x8xf32>
 
 // -----
 
+// expected-error @+1 {{(C4) is 'tensor<2x3xi8>' without scales}}
+tx.param @codes "f" at 0 : tensor<2x3xi8> stored <transposed = true>
+
+// -----
+
+// expected-error @+1 {{(C5) has scales or zeros that are neither one nor one for each of 2 rows}}
+tx.param @codes "f" at 0 : tensor<2x3xi8> stored <scales = [1.0, 2.0, 3.0]>
+
+// -----
+
 // expected-error @+1 {{(C3) has 3 bytes of data, 'tensor<2xi16>' takes 4}}
 tx.param @w "" at 0 : tensor<2xi16> data [1, 0, 2]
 

@@ -12,6 +12,8 @@
 
 // CHECK: tx.param @table "m" at 4096 : tensor<64x8xbf16> as "q4z-64"
 tx.param @table "m" at 4096 : tensor<64x8xbf16> as "q4z-64"
+// CHECK: tx.param @codes "m" at 8 : tensor<4x8xi8> stored <transposed = true, is_unsigned = true, scales = [5.000000e-01], zeros = [128]>
+tx.param @codes "m" at 8 : tensor<4x8xi8> stored <transposed = true, is_unsigned = true, scales = [0.5], zeros = [128]>
 // CHECK: tx.param @q "m" at 0 : tensor<8x8xf16>{{$}}
 tx.param @q "m" at 0 : tensor<8x8xf16>
 tx.param @k "m" at 0 : tensor<4x8xf32>

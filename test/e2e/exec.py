@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# sinter exec end to end: an ONNX file written here by hand (protobuf's wire format is short), compiled, run with arrays of
+# sinter exec end to end: an ONNX file written here, compiled, run with arrays of
 # several sizes, and compared with numpy; and what is said when inputs do not fit.
 
 import json
@@ -10,50 +10,9 @@ import unittest
 
 import numpy as np
 
+from onnx_file import model, node, tensor, value
+
 SINTERC, SINTER = (os.path.join(os.environ["SINTER_BUILD"], "bin", name) for name in ["sinterc", "sinter"])
-
-
-def varint(value):
-    out = b""
-    value &= (1 << 64) - 1
-    while value >= 0x80:
-        out += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return out + bytes([value])
-
-
-def field(number, value):
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    if isinstance(value, str):
-        value = value.encode()
-    return varint(number << 3 | 2) + varint(len(value)) + value
-
-
-def tensor(name, array):
-    kind = {"float32": 1, "int64": 7}[array.dtype.name]
-    dims = b"".join(field(1, size) for size in array.shape)
-    return dims + field(2, kind) + field(8, name) + field(9, array.tobytes())
-
-
-def value(name, kind, dims):
-    shape = b"".join(field(1, field(1, dim) if isinstance(dim, int) else field(2, dim)) for dim in dims)
-    return field(1, name) + field(2, field(1, field(1, kind) + field(2, shape)))
-
-
-def node(op, inputs, outputs, **attributes):
-    text = b"".join(field(1, name) for name in inputs) + b"".join(field(2, name) for name in outputs)
-    text += field(4, op)
-    for name, number in attributes.items():
-        text += field(5, field(1, name) + field(3, number) + field(20, 2))
-    return text
-
-
-def model(nodes, inputs, outputs, initializers=()):
-    graph = b"".join(field(1, each) for each in nodes)
-    graph += b"".join(field(5, each) for each in initializers)
-    graph += b"".join(field(11, each) for each in inputs) + b"".join(field(12, each) for each in outputs)
-    return field(1, 8) + field(7, graph) + field(8, field(2, 17))
 
 
 def run(*command):
@@ -132,9 +91,9 @@ class Exec(unittest.TestCase):
         self.assertFalse(os.path.exists(self.path("odd.sinter")))
 
     def test_refuses_options_of_directories(self):
-        done = run(SINTERC, self.onnx, "-o", self.path("no.sinter"), "--quantize", "q8")
+        done = run(SINTERC, self.onnx, "-o", self.path("no.sinter"), "--context", "64")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("--quantize is for model directories", done.stderr)
+        self.assertIn("--context is for model directories", done.stderr)
 
 
 if __name__ == "__main__":
