@@ -182,12 +182,14 @@ static llvm::Error linkObjects(const LinkOptions &options, const InputPackage &p
   const llvm::StringRef name = llvm::StringRef(options.prefix).take_front(sizeof(facts.name) - 1);
   memcpy(facts.name, name.data(), name.size());
   const std::string end = "." + options.prefix;
+  // Code of 64-bit ARM reaches its constants by pages (adrp), so that it has to start at one.
+  const uint64_t codeAlignment = kind->machine == llvm::ELF::EM_AARCH64 ? kSectionAlignment : 64;
   if (llvm::Error error = writeObject(
           parts, *kind,
           {{".rodata" + end, false, 64, package.head(), "sinter_linked_head"},
            {".rodata" + end + ".facts", false, 8,
             llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(&facts), sizeof(facts)), "sinter_linked_facts"},
-           {".text" + end, true, 64, package.code(), "sinter_linked_code"}}))
+           {".text" + end, true, codeAlignment, package.code(), "sinter_linked_code"}}))
     return error;
   const char *args[] = {"ld.lld",        "-r",         "--force-group-allocation", "-o", model.c_str(), opening.c_str(),
                         runtime.c_str(), parts.c_str()};

@@ -12,7 +12,7 @@ build=(
   libprotobuf-dev protobuf-compiler libonnx-dev
 )
 test=(llvm-22-tools libclang-rt-22-dev libgtest-dev python3-numpy binutils mesa-vulkan-drivers libvulkan1 spirv-tools pkgconf
-      g++-aarch64-linux-gnu libpcre2-dev:arm64 libutf8proc-dev:arm64 libonnx-testdata)
+      g++-aarch64-linux-gnu libpcre2-dev:arm64 libutf8proc-dev:arm64 qemu-system-arm libonnx-testdata)
 backports=(qemu-user)
 
 case "${1:-}" in

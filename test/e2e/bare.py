@@ -51,6 +51,17 @@ class Bare(unittest.TestCase):
         # The kernels' worst case, and the runtime's own frames around them.
         self.assertLessEqual(facts["stack used"], facts["stack of kernels"] + 8192)
 
+    def test_aarch64(self):
+        """Under qemu-system-aarch64: start-up code, vector registers, a memory map, and what the model says."""
+        emulator = shutil.which("qemu-system-aarch64") or self.skipTest("qemu-system-aarch64 is not here (Debian: qemu-system-arm)")
+        script = SOURCES / "boards" / "aarch64_virt.ld"
+        program = self.build("aarch64-none-elf", "aarch64", "aarch64_virt.c", "--target=aarch64-none-elf", f"-Wl,-T,{script}")
+        self.assertEqual(self.undefined(program), set())
+        self.compare(harness.run(emulator, "-M", "virt", "-nic", "none", "-cpu", "cortex-a53", "-m", 64, "-display", "none",
+                                 "-chardev", "stdio,id=console", "-semihosting-config",
+                                 "enable=on,target=native,chardev=console", "-kernel", program, timeout=300).stdout,
+                     ("--isa", "x86-64"))
+
     def test_x86_64(self):
         program = self.build("x86_64-none-elf", "x86-64", "x86_64.c", "-fPIE", "-static-pie", "-Wl,--no-dynamic-linker")
         self.assertEqual(self.undefined(program), set())
