@@ -19,8 +19,9 @@ Value Code::boolean(bool value) { return arith::ConstantOp::create(*this, getBoo
 Value Code::number(Type type, double value) {
   if (isa<FloatType>(type))
     return arith::ConstantOp::create(*this, cast<TypedAttr>(Attribute(getFloatAttr(type, value))));
-  return arith::ConstantOp::create(*this,
-                                   cast<TypedAttr>(Attribute(getIntegerAttr(type, static_cast<int64_t>(value)))));
+  // Infinities and what else no integer is become the nearest.
+  const int64_t integer = !(value > -0x1p63) ? INT64_MIN : value >= 0x1p63 ? INT64_MAX : static_cast<int64_t>(value);
+  return arith::ConstantOp::create(*this, cast<TypedAttr>(Attribute(getIntegerAttr(type, integer))));
 }
 
 Value Code::add(Value a, Value b) {
