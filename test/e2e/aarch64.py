@@ -5,7 +5,9 @@ level, SME at three vector lengths: f32 the same greedy ids, quantized formats a
 
 import json
 import os
+import pathlib
 import sys
+import tempfile
 import unittest
 
 import harness
@@ -127,6 +129,15 @@ class Fat(unittest.TestCase):
         self.assertLess(sum(row["bytes"] for row in fat["targets"]), 5 << 20)
         # Constants that entries for GPUs alone use come on top: a few KiB, no second copy.
         self.assertLess(fat["parts"]["weights"], 1.01 * thin["parts"]["weights"])
+
+    def test_unknown_cpus_and_features(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("aarch64-linux+foo", "cortex-z9"):
+                output = pathlib.Path(folder, "m.sinter")
+                done = harness.sinterc(harness.model("tales"), "-o", output, "--target", f"native,{name}", check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertTrue(done.stderr.startswith(f"sinterc: unknown target '{name}', expected all, host, native"), done.stderr)
+                self.assertFalse(output.exists())
 
 
 if __name__ == "__main__":
