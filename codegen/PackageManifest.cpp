@@ -102,7 +102,7 @@ Expected<fb::Offset<package::Dispatch>> ManifestBuilder::dispatch(sched::Dispatc
     if (!binding)
       return binding.takeError();
     const uint64_t begin = op.getParts() ? (*op.getParts())[2 * i] : 0, size = op.getParts() ? (*op.getParts())[2 * i + 1] : 0;
-    if (begin >= binding->size() || size > binding->size() - begin)
+    if ((begin && begin >= binding->size()) || size > binding->size() - begin) // tensors may be empty, parts not
       return fail(op, "binds " + Twine(size) + " bytes from byte " + Twine(begin) + " on of " + Twine(binding->size()));
     bindings.emplace_back(binding->space(), binding->index(), binding->offset() + begin,
                           size ? size : binding->size() - begin);
