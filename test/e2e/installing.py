@@ -27,8 +27,8 @@ class Installing(unittest.TestCase):
         cls.model = cls.folder / "tales model"
         shutil.copytree(harness.model("tales"), cls.model)
 
-    def configure(self, example, *options):
-        build = self.folder / f"{example}-build"
+    def configure(self, example, *options, kind="installed"):
+        build = self.folder / f"{example}-{kind}"
         harness.run("cmake", "-G", "Ninja", "-S", EXAMPLES / example, "-B", build, f"-DTALES={self.model}", *options,
                     env={**os.environ, "CC": shutil.which("clang-22") or "cc", "CXX": shutil.which("clang++-22") or "c++"})
         return build
@@ -92,7 +92,7 @@ class Installing(unittest.TestCase):
 
     def test_fetch_content(self):
         build = self.configure("embedded-cpp", f"-DSINTER_SOURCE={harness.ROOT}",
-                               f"-DSINTER_SINTERC={self.prefix / 'bin' / 'sinterc'}")
+                               f"-DSINTER_SINTERC={self.prefix / 'bin' / 'sinterc'}", kind="sources")
         harness.run("ninja", "-C", build)
         self.assertTrue(harness.run(build / "embedded-cpp").stdout.startswith(STORY))
 
@@ -103,10 +103,10 @@ class Installing(unittest.TestCase):
         if not emulator or not (root / "lib" / "libc.so.6").exists() or not toolchain.exists():
             self.skipTest("there is no qemu-aarch64, or no C library for aarch64 (Debian: qemu-user, g++-aarch64-linux-gnu)")
         native = harness.run(self.build("two-models", "two-models")).stdout
-        shutil.rmtree(self.folder / "two-models-build")
         for example, matches in (("two-models", native.split("perplexity")[0]), ("embedded-cpp", STORY)):
             build = self.configure(example, "--toolchain", toolchain, "-DCMAKE_EXE_LINKER_FLAGS=",
-                                   f"-DSINTER_SOURCE={harness.ROOT}", f"-DSINTER_SINTERC={self.prefix / 'bin' / 'sinterc'}")
+                                   f"-DSINTER_SOURCE={harness.ROOT}", f"-DSINTER_SINTERC={self.prefix / 'bin' / 'sinterc'}",
+                                   kind="aarch64")
             harness.run("ninja", "-C", build, example)
             program = build / example
             self.assertIn("AArch64", harness.run("readelf", "-h", program).stdout)

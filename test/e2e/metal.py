@@ -136,7 +136,7 @@ class Machine(unittest.TestCase):
     def test_code_is_small(self):
         rows = {row["target"]: row["bytes"] for row in harness.sinter_json("inspect", self.package)["targets"]}
         print(f"bytes of code: {rows}")
-        self.assertEqual(len(rows), 3)
+        self.assertLessEqual({"aarch64-sme", "vulkan", "metal"}, rows.keys())
         self.assertLess(rows["metal"], 1 << 20)
         self.assertLess(sum(rows.values()), 5 << 20)
 
