@@ -15,6 +15,7 @@ namespace sinter {
 struct ImportedModel {
   mlir::OwningOpRef<mlir::ModuleOp> module; // tx.params (file = path as openable from here), tx.caches, @forward
   ModelInfo info;
+  bool isQuantized = false; // weights come as integers of 8 bits
   std::map<std::string, int> raised; // of an ONNX graph: how many of each op were found in it; "generic" are the rest
 };
 
@@ -40,6 +41,10 @@ inline constexpr int64_t kDefaultMaxBatch = 1, kDefaultMaxDim = 512; // of names
 // that is what is wrong.
 llvm::Expected<ImportedModel> importOnnx(const std::string &path, const OnnxOptions &options,
                                          mlir::MLIRContext &context, std::string *needed = nullptr);
+
+// Finds the transformer inside of an exported decoder: tx.params, tx.caches and @forward as importHuggingFace gives them.
+// `info` has what the graph says; names, tokens and the like come from other files.
+llvm::Expected<ImportedModel> importOnnxDecoder(const std::string &path, mlir::MLIRContext &context);
 
 // The table of ops: what docs and --stats list.
 struct OnnxOpRow {

@@ -114,6 +114,45 @@ static llvm::Expected<ImportedModel> importEncoder(const std::string &directory,
   return model;
 }
 
+static bool hasCheckpoint(const std::string &directory) {
+  return llvm::sys::fs::exists(directory + "/model.safetensors") ||
+         llvm::sys::fs::exists(directory + "/model.safetensors.index.json");
+}
+
+// An export beside the configuration, the most exact first. Empty: there is none, or a checkpoint, which is what it was made of.
+static std::string exportedModel(const std::string &directory) {
+  if (hasCheckpoint(directory))
+    return {};
+  for (const char *folder : {"/onnx/", "/"})
+    for (const char *name : {"model", "decoder_model_merged", "model_fp16", "model_quantized", "model_int8", "model_uint8"}) {
+      const std::string path = directory + folder + name + ".onnx";
+      if (llvm::sys::fs::exists(path))
+        return path;
+    }
+  return {};
+}
+
+static llvm::Expected<ImportedModel> importExportedDecoder(const std::string &directory, const std::string &path,
+                                                           MLIRContext &context) {
+  std::string error;
+  Config config;
+  GenerationDefaults generation;
+  if (!readConfig(directory, config, error) || !readGenerationConfig(directory, config, generation, error))
+    return asError(error);
+  llvm::Expected<ImportedModel> model = importOnnxDecoder(path, context);
+  if (!model)
+    return model;
+  ModelInfo &info = model->info, told = describe(config, generation, {});
+  if (info.vocab != told.vocab || info.hidden != told.hidden || info.layers != told.layers)
+    return asError(path + ": computes " + std::to_string(info.layers) + " layers of " + std::to_string(info.hidden) +
+                   " columns and " + std::to_string(info.vocab) + " logits, config.json says " +
+                   std::to_string(told.layers) + ", " + std::to_string(told.hidden) + " and " + std::to_string(told.vocab));
+  told.parameters = info.parameters;
+  told.name = sizedName(told.family, told.parameters);
+  info = told;
+  return model;
+}
+
 llvm::Expected<ImportedModel> importHuggingFace(const std::string &path, MLIRContext &context) {
   llvm::StringRef trimmed = path;
   while (trimmed.size() > 1 && trimmed.ends_with("/"))
@@ -128,6 +167,8 @@ llvm::Expected<ImportedModel> importHuggingFace(const std::string &path, MLIRCon
     return asError(error);
   if (findEncoderFamily(type))
     return importEncoder(directory, context);
+  if (const std::string exported = exportedModel(directory); !exported.empty())
+    return importExportedDecoder(directory, exported, context);
   Config config;
   GenerationDefaults generation;
   Decoder decoder;

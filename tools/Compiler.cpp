@@ -114,7 +114,7 @@ static llvm::Error importModel(Compilation &c) {
     return fail(c.options.model + " is an encoder of 2 to " + std::to_string(info.trainedContext) +
                 " tokens, asked for is a context of " + std::to_string(context));
   // Vectors are compared by small angles, which 4 bits would move.
-  const std::string format = !c.options.format.empty() ? c.options.format : info.encoder ? "q8" : "q4";
+  const std::string format = !c.options.format.empty() ? c.options.format : info.encoder || c.model.isQuantized ? "q8" : "q4";
   if (context > info.trainedContext)
     c.report.warnings.push_back(c.options.model + " was trained for a context of " + std::to_string(info.trainedContext) +
                                 " tokens; text past that will be poor");
