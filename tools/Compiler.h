@@ -15,7 +15,7 @@ namespace sinter {
 struct CompileOptions {
   std::string model;       // a Hugging Face directory
   std::string output;      // the package, or with `emit` the text; may be empty with `emit` and `printAfter`
-  std::string format;      // of the layers' matrices; empty: q4, of an encoder q8
+  std::string format;      // of the layers' matrices; empty: q4, of encoders and integer weights q8
   std::string embedFormat; // of embeddings and head; empty: what goes with `format`
   std::string targets = "host";
   std::string cacheElement; // "f32", "f16", "q8"; empty: what goes with `format`

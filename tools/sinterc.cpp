@@ -130,7 +130,7 @@ int main(int argc, char **argv) {
       ->type_name("");
   app.add_option("-o,--output", options.output, "the package to write; replaced if it exists")->type_name("FILE");
   app.add_option("--quantize", options.format,
-                 "format of the layers' matrices, see below (default: q4, for encoders q8)")
+                 "format of the layers' matrices, see below (default: q4; q8 for encoders and for weights that come as integers)")
       ->type_name("FORMAT")
       ->capture_default_str();
   app.add_option("--embed-quantize", options.embedFormat,
